@@ -1,0 +1,2 @@
+//! The `evilbit` command.
+fn main() {}

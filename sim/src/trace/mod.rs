@@ -1,0 +1,3 @@
+//! The one trace: every view, oracle and hash is derived from it.
+
+pub mod entry;

@@ -1,0 +1,3 @@
+//! The applications that a builtin kernel runs.
+
+pub mod command;

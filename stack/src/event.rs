@@ -1,0 +1,155 @@
+//! The typed events that a guest reports, and their canonical encoding.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+bitflags::bitflags! {
+    /// Kinds of armed timers. Only the kinds of `FINISH` make progress when nothing else happens.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct TimerKinds: u8 {
+        /// Retransmission, delayed ACK, persist, reassembly, a pending address resolution, an application's sleep.
+        const FINISH = 1;
+        /// Keep-alive.
+        const KEEP_ALIVE = 2;
+        /// TIME-WAIT.
+        const TIME_WAIT = 4;
+        /// Expiry of a cache.
+        const CACHE = 8;
+        /// A server's idle limit.
+        const SERVER_IDLE = 16;
+    }
+}
+
+/// TCP's states: RFC 9293, section 3.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TcpState {
+    Closed = 0,
+    Listen = 1,
+    SynSent = 2,
+    SynReceived = 3,
+    Established = 4,
+    FinWait1 = 5,
+    FinWait2 = 6,
+    CloseWait = 7,
+    Closing = 8,
+    LastAck = 9,
+    TimeWait = 10,
+}
+
+impl TcpState {
+    /// RFC 9293's name.
+    pub const fn name(self) -> &'static str {
+        [
+            "CLOSED",
+            "LISTEN",
+            "SYN-SENT",
+            "SYN-RECEIVED",
+            "ESTABLISHED",
+            "FIN-WAIT-1",
+            "FIN-WAIT-2",
+            "CLOSE-WAIT",
+            "CLOSING",
+            "LAST-ACK",
+            "TIME-WAIT",
+        ][self as usize]
+    }
+}
+
+/// Why a segment was sent again, or what a sender learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TcpNote {
+    /// The retransmission timer fired.
+    RtoExpired = 0,
+    /// Fast retransmit, NewReno or SACK recovery began.
+    RecoveryEntered = 1,
+    /// Recovery is over.
+    RecoveryLeft = 2,
+    /// A zero-window probe was sent.
+    WindowProbe = 3,
+    /// A keep-alive probe was sent.
+    KeepAlive = 4,
+    /// A challenge ACK was sent (RFC 5961).
+    ChallengeAck = 5,
+    /// The listener's queue was full.
+    ListenOverflow = 6,
+    /// The peer took back a selective acknowledgement.
+    Renege = 7,
+    /// A segment was resent.
+    Retransmit = 8,
+}
+
+/// What a guest reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connection changed its state.
+    TcpState {
+        local: SocketAddr,
+        remote: SocketAddr,
+        from: TcpState,
+        to: TcpState,
+    },
+    /// Something worth knowing about a connection; `seq` is the absolute sequence number that it is about.
+    TcpNote {
+        local: SocketAddr,
+        remote: SocketAddr,
+        note: TcpNote,
+        seq: u32,
+    },
+    /// A packet was refused; `why` is a short, stable text.
+    Refused { layer: Layer, why: String },
+    /// The set of armed timers' kinds changed: [`TimerKinds`] bits.
+    Timers { kinds: u8 },
+    /// A script's block began.
+    ScriptStarted { block: u32 },
+    /// A script's command ended; `name` is the socket's.
+    ScriptStep {
+        block: u32,
+        step: u32,
+        command: String,
+        outcome: String,
+    },
+    /// A script's block is done.
+    ScriptDone { block: u32 },
+    /// A script's command failed, and its block ends.
+    ScriptFailed {
+        block: u32,
+        step: u32,
+        command: String,
+        why: String,
+    },
+    /// The script's HTTP client has a whole response.
+    HttpResponse {
+        name: String,
+        path: String,
+        status: u16,
+        bytes: u32,
+        digest: u128,
+    },
+    /// A server answered a request.
+    HttpServed {
+        method: String,
+        path: String,
+        status: u16,
+        bytes: u32,
+    },
+    /// The interface is up.
+    InterfaceUp {
+        mac: [u8; 6],
+        addresses: Vec<String>,
+    },
+}
+
+/// Where a packet was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Layer {
+    Ethernet = 0,
+    Arp = 1,
+    Ipv4 = 2,
+    Icmp = 3,
+    Udp = 4,
+    Tcp = 5,
+}
