@@ -1,3 +1,4 @@
 //! The applications that a builtin kernel runs.
 
 pub mod command;
+pub mod http;
