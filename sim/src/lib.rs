@@ -3,3 +3,4 @@
 pub mod plan;
 pub mod rng;
 pub mod trace;
+pub mod world;

@@ -31,6 +31,28 @@ xen_abi::fields!(enum LinkEvent {
     6 => Died { frame },
 });
 
+impl WorldEvent {
+    /// Appends the canonical encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        self.put(to);
+    }
+    /// The event that these bytes encode.
+    pub fn decode(bytes: &[u8]) -> Result<WorldEvent, DecodeError> {
+        decode(bytes)
+    }
+}
+
+impl LinkEvent {
+    /// Appends the canonical encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        self.put(to);
+    }
+    /// The event that these bytes encode.
+    pub fn decode(bytes: &[u8]) -> Result<LinkEvent, DecodeError> {
+        decode(bytes)
+    }
+}
+
 /// An entry as the merge sees it: who, when, and bytes that nobody has looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raw<'a> {
