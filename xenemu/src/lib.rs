@@ -26,6 +26,7 @@ pub mod physmap;
 pub mod rng;
 pub mod sched;
 pub mod time;
+pub mod xenstore;
 
 pub use event::{Event, Record, Source, Tap};
 pub use frame::{Frame, FrameId, UplinkId};
