@@ -1,26 +1,9 @@
-//! Where chance comes from: one ChaCha8 stream a name.
+//! Where chance comes from: one ChaCha8 stream a name, the same function that machines use.
 //!
-//! A stream is seeded with the world's seed and a path such as `link/laptop-ec2/ab/loss`. Names select streams, not the
-//! order of their use, so that removing one fault never moves another: shrinking depends on it.
+//! A path such as `link/laptop-ec2/ab/loss` and the world's seed select a stream. Names do it, not the order of use, so
+//! that removing one fault never moves another: shrinking depends on it.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use xxhash_rust::xxh3::Xxh3;
-
-/// The stream that `path` names in a world with this seed.
-pub fn stream(seed: u64, path: &str) -> ChaCha8Rng {
-    let mut hasher = Xxh3::new();
-    hasher.update(b"evilbit/1");
-    hasher.update(&seed.to_le_bytes());
-    hasher.update(path.as_bytes());
-    let low = hasher.digest128().to_le_bytes();
-    hasher.update(b"/high");
-    let high = hasher.digest128().to_le_bytes();
-    let mut key = [0; 32];
-    key[..16].copy_from_slice(&low);
-    key[16..].copy_from_slice(&high);
-    ChaCha8Rng::from_seed(key)
-}
+pub use xenemu::rng::stream;
 
 /// Maps a 64-bit draw to `0..=most` by multiplication: no loop, so a draw is always one draw.
 pub fn scale(draw: u64, most: u64) -> u64 {
@@ -30,15 +13,6 @@ pub fn scale(draw: u64, most: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::rand_core::RngCore;
-
-    #[test]
-    fn a_stream_depends_on_seed_and_path_only() {
-        let first = |seed, path| stream(seed, path).next_u64();
-        assert_eq!(first(1, "a"), first(1, "a"));
-        assert_ne!(first(1, "a"), first(2, "a"));
-        assert_ne!(first(1, "a"), first(1, "b"));
-    }
 
     #[test]
     fn a_scaled_draw_reaches_both_ends_and_nothing_beyond() {

@@ -32,6 +32,14 @@ pub struct Pipe {
     gone: Vec<(Time, Vec<u8>)>,
 }
 
+impl Pipe {
+    /// The next input that is due at `now`.
+    fn take(&mut self, now: Time) -> Option<(Time, UplinkId, Vec<u8>)> {
+        let due = self.coming.front().is_some_and(|(at, ..)| *at <= now);
+        due.then(|| self.coming.pop_front())?
+    }
+}
+
 impl World<'_> {
     /// Bytes come in from outside by a link, now.
     pub fn input(&mut self, link: &str, bytes: &[u8]) -> Result<(), WorldError> {
@@ -128,10 +136,7 @@ impl OutsideNode {
 
     fn act_once(&mut self, at: Time) {
         self.clock = at;
-        let coming = {
-            let coming = &mut self.pipe.borrow_mut().coming;
-            coming.pop_front_if(|(due, ..)| *due <= at)
-        };
+        let coming = self.pipe.borrow_mut().take(at);
         if let Some((_, uplink, bytes)) = coming {
             self.send(uplink, bytes);
         } else if let Some((_, (uplink, frame))) = self.arrivals.pop_first() {
