@@ -8,6 +8,7 @@ use rand_chacha::rand_core::RngCore;
 use stack::app::command::Command;
 use xenemu::Time;
 
+use super::impair::LEAST_DELAY;
 use crate::plan::*;
 use crate::rng::{scale, stream};
 
@@ -19,8 +20,10 @@ pub fn plan(seed: u64, guest: &str) -> Plan {
     let mut sampler = Sampler {
         rng: stream(seed, "sample"),
         quantum: 1,
+        lookahead: LEAST_DELAY,
     };
     sampler.quantum = sampler.one_of(&[1, 1, 1_000, 10_000]);
+    sampler.lookahead = sampler.one_of(&[LEAST_DELAY, 100_000, 500_000, 1_000_000]);
     let mut plan = sampler.places(seed, guest);
     sampler.links(&mut plan);
     for _ in 0..sampler.below(9) {
@@ -98,6 +101,8 @@ pub fn act(action: Action) -> ActionPlan {
 struct Sampler {
     rng: ChaCha8Rng,
     quantum: u64,
+    /// No delay and no reaction is shorter: worlds with long windows and worlds with short ones break differently.
+    lookahead: u64,
 }
 
 impl Sampler {
@@ -194,11 +199,10 @@ impl Sampler {
     }
 
     fn settings(&mut self) -> LinkSettings {
-        let raw = self.spread(1_000, 20_000_000);
+        let raw = self.spread(self.lookahead, 20_000_000);
         let delay = self.quantised(raw);
         let jitter = if self.percent(50) {
-            let raw = self.below(delay + delay / 4 + 1);
-            self.quantised(raw)
+            self.jitter(delay)
         } else {
             0
         };
@@ -214,8 +218,28 @@ impl Sampler {
             queue: self.one_of(&[2_000, 4_000, 16_384, 65_536]),
             loss: self.loss(),
             duplicate: self.rare(&[0, 0, 100_000]),
-            reorder: self.rare(&[0, 0, 0, 100_000]),
+            reorder: self.reorder(),
             corrupt: self.rare(&[0, 0, 0, 50_000]),
+        }
+    }
+
+    /// In worlds with short windows even more than the delay.
+    fn jitter(&mut self, delay: u64) -> u64 {
+        if self.lookahead == LEAST_DELAY {
+            let raw = self.below(delay + delay / 4 + 1);
+            self.quantised(raw)
+        } else {
+            self.below(delay - self.lookahead + 1)
+        }
+    }
+
+    /// A frame that overtakes takes the least time, so only worlds with short windows have any.
+    fn reorder(&mut self) -> Probability {
+        let probability = self.rare(&[0, 0, 0, 100_000]);
+        if self.lookahead == LEAST_DELAY {
+            probability
+        } else {
+            Probability(0)
         }
     }
 
@@ -262,7 +286,7 @@ impl Sampler {
 
     fn when(&mut self, plan: &mut Plan) {
         let action = self.action(plan);
-        let raw = self.spread(1_000, 3_000_000);
+        let raw = self.spread(self.lookahead, 3_000_000);
         let when = When {
             matcher: self.matcher(plan),
             nth: 1 + self.below(20),
