@@ -88,6 +88,16 @@ impl GrantTable {
         self.given
     }
 
+    /// Whether `count` more grants can be given; grows the table when that helps.
+    pub fn reserve(&mut self, xen: &mut dyn Hypercalls, count: usize) -> bool {
+        while self.free.len() < count {
+            if self.grow(xen).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Lets `peer` use `frame`.
     pub fn grant(
         &mut self,
@@ -97,8 +107,8 @@ impl GrantTable {
         access: Access,
     ) -> Result<GrantRef, GrantError> {
         let number = u32::try_from(frame.0).map_err(|_| GrantError::Frame(frame))?;
-        if self.free.is_empty() {
-            self.grow(xen)?;
+        if !self.reserve(xen, 1) {
+            return Err(GrantError::Full);
         }
         let gref = self.free.pop().ok_or(GrantError::Full)?;
         self.given += 1;

@@ -8,9 +8,10 @@ use core::net::SocketAddr;
 use xen_abi::Instant;
 
 use super::handle::{Interest, Os};
-use crate::addr::Mac;
+use crate::addr::{IpAddress, Mac};
 use crate::api::{
-    Device, How, NetStack, Ready, SocketError, SocketId, SocketKind, SocketOption, Sockets,
+    Device, Echo, EchoReply, How, NetStack, Ready, SocketError, SocketId, SocketKind, SocketOption,
+    Sockets,
 };
 
 /// Frames that may wait in either direction; more are dropped and counted.
@@ -191,5 +192,21 @@ impl Sockets for FramePort {
     }
     fn next_ready(&mut self) -> Option<SocketId> {
         core::mem::take(&mut self.news).then_some(FRAMES)
+    }
+}
+
+impl Echo for FramePort {
+    fn ping(
+        &mut self,
+        _now: Instant,
+        _to: IpAddress,
+        _ident: u16,
+        _seq: u16,
+        _payload: &[u8],
+    ) -> Result<(), SocketError> {
+        Err(SocketError::EOPNOTSUPP)
+    }
+    fn next_echo_reply(&mut self) -> Option<EchoReply> {
+        None
     }
 }
