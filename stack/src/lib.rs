@@ -1,7 +1,15 @@
 #![no_std]
 //! Inside the guest.
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 pub mod addr;
 pub mod api;
 pub mod app;
+pub mod checksum;
 pub mod event;
+pub mod profile;
+pub mod quirk;
+pub mod seq;
+pub mod tcp;
+pub mod wire;
