@@ -89,6 +89,11 @@ impl Output {
         }
     }
 
+    /// Announces our addresses with the next flush.
+    pub fn announce(&mut self) {
+        self.neighbours.announce(&self.interface);
+    }
+
     /// The way to `remote`: our address on it and the largest packet.
     pub fn route(&self, remote: IpAddress) -> Result<(Ipv4Addr, usize), SocketError> {
         let IpAddress::V4(remote) = remote else {

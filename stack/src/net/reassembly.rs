@@ -32,6 +32,8 @@ struct Context {
     total: Option<usize>,
     /// The header and first eight bytes of the first fragment, for the ICMP error.
     quote: Vec<u8>,
+    /// The first fragment's.
+    ttl: u8,
     /// The explicit congestion marks of all fragments: RFC 3168, section 5.3.
     ecn: u8,
 }
@@ -42,6 +44,7 @@ pub struct Whole {
     pub src: Ipv4Addr,
     pub dst: Ipv4Addr,
     pub protocol: Protocol,
+    pub ttl: u8,
     pub ecn: u8,
     /// The first fragment's header and the first eight bytes behind it.
     pub quote: Vec<u8>,
@@ -115,6 +118,7 @@ impl Reassembly {
                 src: key.src,
                 dst: key.dst,
                 protocol: key.protocol,
+                ttl: c.ttl,
                 ecn: c.ecn,
                 quote: c.quote,
                 payload: c.payload,
@@ -157,6 +161,7 @@ impl Reassembly {
             payload: Vec::new(),
             total: None,
             quote: Vec::new(),
+            ttl: 0,
             ecn: 0,
         };
         self.contexts.insert(key, context);
@@ -213,6 +218,7 @@ impl Context {
         }
         self.payload[start..end].copy_from_slice(packet.payload());
         if start == 0 {
+            self.ttl = packet.ttl();
             let quoted = (packet.header().len() + 8).min(packet.bytes().len());
             self.quote = packet.bytes()[..quoted].to_vec();
         }
