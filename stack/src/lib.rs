@@ -7,6 +7,7 @@ pub mod addr;
 pub mod api;
 pub mod app;
 pub mod checksum;
+pub mod dev;
 pub mod event;
 pub mod net;
 pub mod profile;

@@ -1,0 +1,3 @@
+//! Devices: where a stack puts frames.
+
+pub mod raw;
