@@ -95,15 +95,20 @@ impl BootInfo {
         })
     }
 
-    /// The value of the command line's word `key=value`; the last one counts.
+    /// The value of the command line's word `key=value`.
     pub fn arg(&self, key: &str) -> Option<&str> {
-        self.cmdline
-            .split_ascii_whitespace()
-            .filter_map(|word| word.split_once('='))
-            .filter(|(k, _)| *k == key)
-            .map(|(_, value)| value)
-            .next_back()
+        word(&self.cmdline, key)
     }
+}
+
+/// The value of a command line's word `key=value`; the last one counts.
+pub fn word<'a>(cmdline: &'a str, key: &str) -> Option<&'a str> {
+    cmdline
+        .split_ascii_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .filter(|(k, _)| *k == key)
+        .map(|(_, value)| value)
+        .next_back()
 }
 
 /// Only the command line: what a kernel with several applications looks at first.

@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 
@@ -21,7 +20,6 @@ use super::executor::{Executor, Task};
 use super::handle::Os;
 use super::shared::{Shared, TcpIp};
 use super::vif::{InterfaceConfig, News, Vif, Wish};
-use crate::addr::Cidr;
 use crate::api::NetStack;
 use crate::dev::netfront::{Netfront, NetfrontError};
 use crate::event::{Event, TimerKinds};
@@ -120,15 +118,13 @@ async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
     };
     let mut program = Some((make, main));
     Vif::new(&os, handle)
-        .live(|interface| {
-            if let Some((make, main)) = program.take() {
+        .live(|interface| match program.take() {
+            // A new stack itself reports that its interface is up.
+            Some((make, main)) => {
                 install_stack(&os, make, interface);
                 os.spawn(main(os.clone()));
             }
-            os.report(&Event::InterfaceUp {
-                mac: interface.mac.0,
-                addresses: shown(interface),
-            });
+            None => os.report(&interface.up()),
         })
         .await;
 }
@@ -144,11 +140,6 @@ fn install_stack<S: TcpIp>(os: &Os<S>, make: MakeStack<S>, interface: &Interface
         fuel: shared.fuel.clone(),
     }));
     shared.addresses.clone_from(&interface.addresses);
-}
-
-fn shown(interface: &InterfaceConfig) -> Vec<String> {
-    let text = |cidr: &Cidr| alloc::format!("{}/{}", cidr.address, cidr.prefix);
-    interface.addresses.iter().map(text).collect()
 }
 
 /// A kernel after boot.

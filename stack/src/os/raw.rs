@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 use xen_abi::Instant;
 
 use super::handle::{Interest, Os};
+use super::kernel::StackConfig;
 use crate::addr::{IpAddress, Mac};
 use crate::api::{
     Device, Echo, EchoReply, How, NetStack, Ready, SocketError, SocketId, SocketKind, SocketOption,
@@ -29,10 +30,13 @@ pub struct FramePort {
 }
 
 impl FramePort {
-    /// A port with nothing in it.
-    pub fn new(mac: Mac) -> FramePort {
+    /// A port on an interface that is up, with nothing in it.
+    pub fn new(config: StackConfig) -> FramePort {
+        let mut bytes = Vec::new();
+        config.interface.up().encode(&mut bytes);
+        config.sink.emit(&bytes);
         FramePort {
-            mac,
+            mac: config.interface.mac,
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
             news: false,

@@ -19,6 +19,7 @@ use super::shared::TcpIp;
 use super::xenstore::{Watch, Xenstore};
 use crate::addr::{Cidr, IpAddress, Mac};
 use crate::dev::netfront::{Features, NetfrontError, Opened};
+use crate::event::Event;
 
 /// The largest IP packet on an Ethernet, when the backend says nothing else.
 const DEFAULT_MTU: usize = 1500;
@@ -85,6 +86,17 @@ pub struct InterfaceConfig {
     pub addresses: Vec<Cidr>,
     /// Where packets to other networks go.
     pub gateway: Option<IpAddress>,
+}
+
+impl InterfaceConfig {
+    /// What is reported when the interface comes up.
+    pub fn up(&self) -> Event {
+        let text = |cidr: &Cidr| format!("{}/{}", cidr.address, cidr.prefix);
+        Event::InterfaceUp {
+            mac: self.mac.0,
+            addresses: self.addresses.iter().map(text).collect(),
+        }
+    }
 }
 
 /// Why an interface does not come up, or goes down for good.
