@@ -11,6 +11,8 @@
 
 pub mod console;
 pub mod evtchn;
+#[cfg(test)]
+mod fake;
 pub mod gnttab;
 pub mod netfront;
 pub mod raw;

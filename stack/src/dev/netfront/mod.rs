@@ -338,3 +338,6 @@ impl Device for NetPort<'_> {
         sent
     }
 }
+
+#[cfg(test)]
+mod tests;
