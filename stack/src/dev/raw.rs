@@ -47,6 +47,10 @@ impl RawDevice {
         self.spare.push(filled.buffer);
         Some(result)
     }
+    /// Whether it takes another frame.
+    pub fn has_room(&self) -> bool {
+        self.sent.len() < self.capacity
+    }
     /// Frames that wait to be taken.
     pub fn len(&self) -> usize {
         self.sent.len()
@@ -69,7 +73,7 @@ impl Device for RawDevice {
     ) -> Result<(), DeviceFull> {
         let longest = ethernet::HEADER + self.caps.mtu;
         assert!(len <= longest, "a frame is no longer than the MTU allows");
-        if self.sent.len() >= self.capacity {
+        if !self.has_room() {
             return Err(DeviceFull);
         }
         let mut buffer = self
