@@ -32,6 +32,12 @@ pub struct FakeXen {
     pub sent: Vec<Port>,
     /// Ports closed.
     pub closed: Vec<Port>,
+    /// The domain's parameters.
+    pub params: BTreeMap<u32, u64>,
+    /// The clock.
+    pub clock: Instant,
+    /// The single-shot timer's deadline.
+    pub timer: Option<Instant>,
 }
 
 impl FakeXen {
@@ -47,6 +53,9 @@ impl FakeXen {
             next_port: 1,
             sent: Vec::new(),
             closed: Vec::new(),
+            params: BTreeMap::new(),
+            clock: Instant(1_000),
+            timer: None,
         }
     }
 
@@ -115,22 +124,31 @@ impl Hypercalls for FakeXen {
         Ok(0)
     }
     fn memory_op(&mut self, op: &mut MemoryOp<'_>) -> HypercallResult {
-        if let MemoryOp::AddToPhysmap {
-            space: MapSpace::GrantTable,
-            gpfn,
-            ..
+        let MemoryOp::AddToPhysmap {
+            space, idx, gpfn, ..
         } = op
-        {
+        else {
+            return Err(Errno::ENOSYS);
+        };
+        self.page(*gpfn).fill(0);
+        if *space == MapSpace::GrantTable {
+            self.grant_frames.truncate(*idx as usize);
             self.grant_frames.push(*gpfn);
-            self.page(*gpfn).fill(0);
         }
         Ok(0)
     }
-    fn hvm_op(&mut self, _op: &mut HvmOp) -> HypercallResult {
-        Err(Errno::ENOSYS)
+    fn hvm_op(&mut self, op: &mut HvmOp) -> HypercallResult {
+        if let HvmOp::GetParam { index, value, .. } = op {
+            *value = *self.params.get(index).ok_or(Errno::EINVAL)?;
+        }
+        Ok(0)
     }
-    fn vcpu_op(&mut self, _vcpu: u32, _op: &mut VcpuOp) -> HypercallResult {
-        Err(Errno::ENOSYS)
+    fn vcpu_op(&mut self, _vcpu: u32, op: &mut VcpuOp) -> HypercallResult {
+        self.timer = match op {
+            VcpuOp::SetSingleshotTimer { timeout_abs, .. } => Some(*timeout_abs),
+            _ => None,
+        };
+        Ok(0)
     }
     fn sched_op(&mut self, _op: &mut SchedOp) -> HypercallResult {
         Err(Errno::ENOSYS)
@@ -138,8 +156,12 @@ impl Hypercalls for FakeXen {
     fn xen_version(&mut self, _op: &mut VersionOp) -> HypercallResult {
         Err(Errno::ENOSYS)
     }
-    fn cpuid(&mut self, _leaf: u32, _subleaf: u32) -> [u32; 4] {
-        [0; 4]
+    fn cpuid(&mut self, leaf: u32, _subleaf: u32) -> [u32; 4] {
+        let word = |text: &[u8; 4]| u32::from_le_bytes(*text);
+        match leaf {
+            0x4000_0000 => [0x4000_0005, word(b"XenV"), word(b"MMXe"), word(b"nVMM")],
+            _ => [0; 4],
+        }
     }
     fn load(&mut self, at: Gpa, width: Width) -> u64 {
         let mut value = [0; 8];
@@ -193,7 +215,7 @@ impl Hypercalls for FakeXen {
         Some(first)
     }
     fn now(&mut self) -> Instant {
-        Instant(0)
+        self.clock
     }
     fn entropy(&mut self, to: &mut [u8]) {
         to.fill(0);

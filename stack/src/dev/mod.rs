@@ -12,7 +12,7 @@
 pub mod console;
 pub mod evtchn;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod gnttab;
 pub mod netfront;
 pub mod raw;

@@ -1,5 +1,7 @@
 //! `control/shutdown`: the toolstack's wish, read and acknowledged in one transaction, then carried out.
 
+use alloc::vec::Vec;
+
 use xen_abi::Errno;
 use xen_abi::sched::ShutdownReason;
 
@@ -32,16 +34,28 @@ async fn watch_shutdown<S: TcpIp>(os: &Os<S>) -> Result<(), Errno> {
     }
 }
 
-/// Reads the wish and writes "" in its place. Nothing, or what is no wish, stays as it is.
-async fn take_request<S: TcpIp>(os: &Os<S>) -> Result<alloc::vec::Vec<u8>, Errno> {
-    os.xenstore()
-        .transaction(async |t: &Xenstore<S>| match t.read(NODE).await {
-            Err(Errno::ENOENT) => Ok(alloc::vec::Vec::new()),
-            Ok(wish) if wish.is_empty() => Ok(wish),
-            Ok(wish) => t.write(NODE, b"").await.map(|()| wish),
-            Err(error) => Err(error),
-        })
-        .await
+/// Reads the wish and writes "" in its place. The look before spares a transaction: the watch fires at first, and for
+/// our own "" too.
+async fn take_request<S: TcpIp>(os: &Os<S>) -> Result<Vec<u8>, Errno> {
+    let xs = os.xenstore();
+    if wish(&xs).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    xs.transaction(async |t: &Xenstore<S>| {
+        let wish = wish(t).await?;
+        if !wish.is_empty() {
+            t.write(NODE, b"").await?;
+        }
+        Ok(wish)
+    })
+    .await
+}
+
+async fn wish<S: TcpIp>(xs: &Xenstore<S>) -> Result<Vec<u8>, Errno> {
+    match xs.read(NODE).await {
+        Err(Errno::ENOENT) => Ok(Vec::new()),
+        answer => answer,
+    }
 }
 
 /// Waits for the wish to stop, gives the applications their last turns, then has the kernel halt.

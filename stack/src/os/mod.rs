@@ -31,3 +31,6 @@ pub use tcp::{TcpListener, TcpStream, any};
 pub use udp::UdpSocket;
 pub use vif::InterfaceConfig;
 pub use xenstore::{Watch, Xenstore};
+
+#[cfg(test)]
+mod tests;
