@@ -158,21 +158,15 @@ impl<S: TcpIp> Vif<S> {
             let backend = self.xs.read_text(&self.node("backend")).await?;
             let watch = self.xs.watch(&format!("{backend}/state")).await?;
             match self.connection(&backend, &watch, up).await? {
-                End::Lost => continue,
+                End::Lost => {}
                 End::Failed(error) => {
                     self.close(&backend, &watch).await?;
                     return Err(error.into());
                 }
                 End::BackendCloses => self.close(&backend, &watch).await?,
             }
-            if self
-                .xs
-                .read(&format!("{backend}/online"))
-                .await
-                .ok()
-                .as_deref()
-                != Some(b"1")
-            {
+            let online = self.xs.read(&format!("{backend}/online")).await;
+            if online.ok().as_deref() != Some(b"1") {
                 return Ok(());
             }
             self.set_state(XenbusState::Initialising).await?;
@@ -186,8 +180,10 @@ impl<S: TcpIp> Vif<S> {
         watch: &Watch<S>,
         up: &mut impl FnMut(&InterfaceConfig),
     ) -> Result<End, VifError> {
-        let ready = |state| matches!(state, XenbusState::InitWait | XenbusState::Connected);
-        if let Some(end) = self.wait(backend, watch, ready).await? {
+        // Before, it may still be on its way through the end of an earlier connection.
+        let on_its_way = |state| state != XenbusState::Unknown;
+        let ready = |state| state == XenbusState::InitWait;
+        if let Some(end) = self.wait(backend, watch, ready, on_its_way).await? {
             return Ok(end);
         }
         let config = self.config(backend).await?;
@@ -203,8 +199,9 @@ impl<S: TcpIp> Vif<S> {
             News::Lost => return Ok(End::Lost),
         };
         self.publish(opened, features).await?;
+        let connecting = |state| !is_over(state);
         let connected = |state| state == XenbusState::Connected;
-        if let Some(end) = self.wait(backend, watch, connected).await? {
+        if let Some(end) = self.wait(backend, watch, connected, connecting).await? {
             return Ok(end);
         }
         self.wish(Wish::Start {
@@ -214,26 +211,28 @@ impl<S: TcpIp> Vif<S> {
         up(&config);
         let never = |_| false;
         loop {
-            if let Some(end) = self.wait(backend, watch, never).await? {
+            if let Some(end) = self.wait(backend, watch, never, connecting).await? {
                 return Ok(end);
             }
         }
     }
 
-    /// Waits until the backend's state is as wished, or for what ends the connection.
+    /// Waits until the backend's state is as wished, or for what ends the connection: a state that is not `fine`, or
+    /// news of the device.
     async fn wait(
         &self,
         backend: &str,
         watch: &Watch<S>,
         wished: impl Fn(XenbusState) -> bool,
+        fine: impl Fn(XenbusState) -> bool,
     ) -> Result<Option<End>, VifError> {
         loop {
-            match self.backend_state(backend).await? {
-                state if wished(state) => return Ok(None),
-                XenbusState::Closing | XenbusState::Closed | XenbusState::Unknown => {
-                    return Ok(Some(End::BackendCloses));
-                }
-                _ => {}
+            let state = self.backend_state(backend).await?;
+            if wished(state) {
+                return Ok(None);
+            }
+            if !fine(state) {
+                return Ok(Some(End::BackendCloses));
             }
             let (changed, news) = (pin!(watch.changed()), pin!(self.news()));
             match select(changed, news).await {
@@ -248,18 +247,12 @@ impl<S: TcpIp> Vif<S> {
     /// Closing 5 ↔ 5, then 6 ↔ 6: grants are ended only when the backend has let go of them.
     async fn close(&self, backend: &str, watch: &Watch<S>) -> Result<(), VifError> {
         self.set_state(XenbusState::Closing).await?;
-        while !matches!(
-            self.backend_state(backend).await?,
-            XenbusState::Closing | XenbusState::Closed | XenbusState::Unknown
-        ) {
+        while !is_over(self.backend_state(backend).await?) {
             watch.changed().await;
         }
         self.wish(Wish::Close);
         self.set_state(XenbusState::Closed).await?;
-        while !matches!(
-            self.backend_state(backend).await?,
-            XenbusState::Closed | XenbusState::Unknown | XenbusState::InitWait
-        ) {
+        while self.backend_state(backend).await? == XenbusState::Closing {
             watch.changed().await;
         }
         Ok(())
@@ -380,6 +373,14 @@ impl<S: TcpIp> Vif<S> {
         })
         .await
     }
+}
+
+/// Whether a backend in this state is connected no more.
+fn is_over(state: XenbusState) -> bool {
+    matches!(
+        state,
+        XenbusState::Closing | XenbusState::Closed | XenbusState::Unknown
+    )
 }
 
 fn parse_mac(text: &str) -> Option<Mac> {
