@@ -74,7 +74,8 @@ where
     ))
 }
 
-fn own_stack(config: StackConfig) -> Stack {
+/// Our own stack, as an application of one's own may want it.
+pub fn own_stack(config: StackConfig) -> Stack {
     let interface = config.interface;
     Stack::new(crate::stack::StackConfig {
         mac: interface.mac,
