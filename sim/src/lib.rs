@@ -1,4 +1,7 @@
 //! evilbit: the world outside the machines, and the experimenter.
 
+pub mod oracle;
 pub mod plan;
 pub mod trace;
+pub mod verdict;
+pub mod view;
