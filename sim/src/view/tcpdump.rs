@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::dissect::arp::Arp;
-use super::dissect::icmp::{self, Icmp};
+use super::dissect::icmp::{self, Icmp, Quoted};
 use super::dissect::ipv4::{self, Ipv4};
 use super::dissect::tcp::{Flags, Tcp, TcpOption};
 use super::dissect::text::http_line;
@@ -145,8 +145,6 @@ fn arp_line(arp: &Arp, frame_len: usize) -> String {
         ..
     } = arp;
     match arp.operation {
-        1 if sender_ip == target_ip => format!("ARP, Announcement {sender_ip}, length {length}"),
-        1 if sender_ip.is_unspecified() => format!("ARP, Probe {target_ip}, length {length}"),
         1 => format!("ARP, Request who-has {target_ip} tell {sender_ip}, length {length}"),
         2 => format!("ARP, Reply {sender_ip} is-at {sender_mac}, length {length}"),
         other => format!("ARP, Unknown ({other}), length {length}"),
@@ -168,16 +166,11 @@ fn ipv4_line(ip: &Ipv4, transport: &Transport) -> String {
                 icmp.len
             )
         }
-        Transport::Fragment => {
-            format!(
-                "IP {source} > {destination}: {}",
-                protocol_name(ip.protocol)
-            )
-        }
+        // tcpdump -n knows protocols by number where it has no printer for what it sees.
+        Transport::Fragment => format!("IP {source} > {destination}: ip-proto-{}", ip.protocol),
         Transport::Tcp(_) | Transport::Unknown => {
-            let name = protocol_name(ip.protocol);
-            let length = ip.payload.len();
-            format!("IP {source} > {destination}: {name} {length}")
+            let (protocol, length) = (ip.protocol, ip.payload.len());
+            format!("IP {source} > {destination}:  ip-proto-{protocol} {length}")
         }
     }
 }
@@ -193,30 +186,38 @@ fn icmp_body(icmp: &Icmp) -> String {
     match (icmp.kind, icmp.code) {
         (icmp::ECHO_REQUEST, _) => format!("echo request, id {}, seq {}", icmp.id, icmp.seq),
         (icmp::ECHO_REPLY, _) => format!("echo reply, id {}, seq {}", icmp.id, icmp.seq),
-        (icmp::UNREACHABLE, 0) => "net unreachable".into(),
-        (icmp::UNREACHABLE, 1) => "host unreachable".into(),
-        (icmp::UNREACHABLE, 2) => "protocol unreachable".into(),
-        (icmp::UNREACHABLE, 3) => "port unreachable".into(),
-        (icmp::UNREACHABLE, 4) => "unreachable - need to frag".into(),
+        (icmp::UNREACHABLE, code) => unreachable_body(code, icmp.quoted.as_ref()),
         (icmp::TIME_EXCEEDED, 0) => "time exceeded in-transit".into(),
         (icmp::TIME_EXCEEDED, 1) => "ip reassembly time exceeded".into(),
         (kind, code) => format!("type-#{kind} code-#{code}"),
     }
 }
 
-fn protocol_name(protocol: u8) -> String {
-    match protocol {
-        ipv4::ICMP => "icmp".into(),
-        ipv4::TCP => "tcp".into(),
-        ipv4::UDP => "udp".into(),
-        other => format!("ip-proto-{other}"),
+fn unreachable_body(code: u8, quoted: Option<&Quoted>) -> String {
+    let Some(quoted) = quoted else {
+        return format!("#{code} unreachable");
+    };
+    let Quoted {
+        destination,
+        protocol,
+        port,
+    } = quoted;
+    match (code, *protocol, port) {
+        (0, ..) => format!("net {destination} unreachable"),
+        (1, ..) => format!("host {destination} unreachable"),
+        (2, ..) => format!("{destination} protocol {protocol} unreachable"),
+        (3, ipv4::UDP, Some(port)) => format!("{destination} udp port {port} unreachable"),
+        (3, ipv4::TCP, Some(port)) => format!("{destination} tcp port {port} unreachable"),
+        (3, ..) => format!("{destination} protocol {protocol} port unreachable"),
+        (4, ..) => format!("{destination} unreachable - need to frag"),
+        (code, ..) => format!("{destination} unreachable - #{code}"),
     }
 }
 
 fn unknown_line(packet: &Packet) -> String {
     match &packet.ethernet {
         Some(ethernet) => format!(
-            "{} > {}, ethertype 0x{:04x}, length {}",
+            "{} > {}, ethertype Unknown (0x{:04x}), length {}",
             ethernet.source, ethernet.destination, ethernet.ethertype, packet.len
         ),
         None => format!("runt frame, length {}", packet.len),
@@ -226,7 +227,9 @@ fn unknown_line(packet: &Packet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::testing::{BLOG, READER, TcpSpec, arp_request, tcp_frame, udp_frame};
+    use crate::view::testing::{
+        BLOG, READER, TcpSpec, arp_request, ipv4_frame, tcp_frame, udp_frame,
+    };
 
     fn absolute(frame: &[u8]) -> String {
         line(&Packet::decode(frame), frame, None)
@@ -284,6 +287,18 @@ mod tests {
         assert_eq!(
             absolute(&frame),
             "IP 10.0.0.9.5000 > 10.0.0.2.7: UDP, length 5"
+        );
+    }
+
+    #[test]
+    fn a_port_that_nobody_listens_to_is_named_by_what_was_quoted() {
+        let mut quote = udp_frame((READER, 5000), (BLOG, 9), b"hello").split_off(14);
+        let mut message = vec![icmp::UNREACHABLE, 3, 0, 0, 0, 0, 0, 0];
+        message.append(&mut quote);
+        let frame = ipv4_frame(BLOG, READER, ipv4::ICMP, &message);
+        assert_eq!(
+            absolute(&frame),
+            "IP 10.0.0.2 > 10.0.0.9: ICMP 10.0.0.2 udp port 9 unreachable, length 41"
         );
     }
 

@@ -57,7 +57,8 @@ fn ethernet(from: Ipv4Addr, to: [u8; 6], ethertype: u16) -> Vec<u8> {
     frame
 }
 
-fn ipv4(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
+/// The frame of an IPv4 packet.
+pub fn ipv4_frame(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
     let mut header = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0];
     header[2..4].copy_from_slice(&(20 + body.len() as u16).to_be_bytes());
     header.extend(from.octets());
@@ -87,7 +88,7 @@ pub fn tcp_frame(spec: &TcpSpec) -> Vec<u8> {
     let pseudo = pseudo_header_sum(spec.from.0.octets(), spec.to.0.octets(), 6, segment.len());
     let sum = !(ones_complement_sum(pseudo, &segment) as u16);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
-    ipv4(spec.from.0, spec.to.0, 6, &segment)
+    ipv4_frame(spec.from.0, spec.to.0, 6, &segment)
 }
 
 /// The frame of a UDP datagram, without a checksum.
@@ -98,7 +99,7 @@ pub fn udp_frame(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), payload: &[u8]) -> 
     datagram.extend((8 + payload.len() as u16).to_be_bytes());
     datagram.extend([0, 0]);
     datagram.extend(payload);
-    ipv4(from.0, to.0, 17, &datagram)
+    ipv4_frame(from.0, to.0, 17, &datagram)
 }
 
 /// The frame of an ARP request.
