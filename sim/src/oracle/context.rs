@@ -3,7 +3,7 @@
 //! Fed once with each entry, before the matchers, checks and views that look at it: they take the same entry and this.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use xenemu::event::Tap;
 use xenemu::{FrameId, Time};
@@ -23,15 +23,15 @@ pub struct Sighting {
     pub at: Time,
     pub frame: FrameId,
     pub known: KnownFrame,
-    pub packet: Rc<Packet>,
+    pub packet: Arc<Packet>,
     pub vantage: Vantage,
     pub direction: Direction,
     /// The vif's domain.
-    pub domain: Rc<str>,
+    pub domain: Arc<str>,
     /// The domain that sent it, if one did.
-    pub sender: Option<Rc<str>>,
+    pub sender: Option<Arc<str>>,
     /// The domain that it is addressed to, if it is one.
-    pub addressee: Option<Rc<str>>,
+    pub addressee: Option<Arc<str>>,
     /// Of a TCP segment: how it reads at this vif.
     pub reading: Option<Reading>,
     /// What it was to its connection where it was seen first.
@@ -52,7 +52,7 @@ impl Sighting {
 /// Where a frame came from.
 #[derive(Clone, Debug)]
 struct Origin {
-    sender: Option<Rc<str>>,
+    sender: Option<Arc<str>>,
     note: Note,
 }
 
@@ -122,7 +122,7 @@ impl Context {
             at: entry.at,
             frame: *frame,
             addressee: self.addressee(&packet),
-            packet: Rc::new(packet),
+            packet: Arc::new(packet),
             known,
             vantage,
             direction,
@@ -163,7 +163,7 @@ impl Context {
         root: FrameId,
         packet: &Packet,
         direction: Direction,
-        domain: &Rc<str>,
+        domain: &Arc<str>,
         reading: Option<&Reading>,
     ) -> Origin {
         if let Some(origin) = self.origins.get(&root) {
@@ -179,7 +179,7 @@ impl Context {
         origin
     }
 
-    fn addressee(&self, packet: &Packet) -> Option<Rc<str>> {
+    fn addressee(&self, packet: &Packet) -> Option<Arc<str>> {
         let by_ip = packet
             .destination_ip()
             .and_then(|ip| self.names.owner_of_ip(ip));

@@ -4,7 +4,7 @@
 //! (addresses, the ends of links) is known beforehand.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use stack::addr::{Cidr, IpAddress, Ipv4Addr, Mac};
 use xen_abi::DomId;
@@ -16,13 +16,13 @@ use crate::trace::entry::{Author, Entry, Event, WorldEvent};
 /// The names that a trace's numbers stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    nodes: Vec<Rc<str>>,
-    links: Vec<Rc<str>>,
+    nodes: Vec<Arc<str>>,
+    links: Vec<Arc<str>>,
     /// First and second end of each link of the plan.
-    link_ends: BTreeMap<String, [Rc<str>; 2]>,
-    domains: BTreeMap<(u16, DomId), Rc<str>>,
-    by_ip: BTreeMap<Ipv4Addr, Rc<str>>,
-    by_mac: BTreeMap<Mac, Rc<str>>,
+    link_ends: BTreeMap<String, [Arc<str>; 2]>,
+    domains: BTreeMap<(u16, DomId), Arc<str>>,
+    by_ip: BTreeMap<Ipv4Addr, Arc<str>>,
+    by_mac: BTreeMap<Mac, Arc<str>>,
 }
 
 impl Names {
@@ -30,11 +30,11 @@ impl Names {
     pub fn new(plan: &Plan) -> Names {
         let mut names = Names::default();
         for link in &plan.links {
-            let ends = [Rc::from(link.a.as_str()), Rc::from(link.b.as_str())];
+            let ends = [Arc::from(link.a.as_str()), Arc::from(link.b.as_str())];
             names.link_ends.insert(link.name.clone(), ends);
         }
         for domain in plan.machines.iter().flat_map(|m| &m.domains) {
-            let name: Rc<str> = Rc::from(domain.name.as_str());
+            let name: Arc<str> = Arc::from(domain.name.as_str());
             for vif in &domain.vifs {
                 names.learn_addresses(&name, &vif.ip);
                 if let Some(mac) = vif.mac {
@@ -49,8 +49,8 @@ impl Names {
     pub fn observe(&mut self, entry: &Entry) {
         match (&entry.event, entry.author) {
             (Event::World(WorldEvent::Begin { nodes, links, .. }), _) => {
-                self.nodes = nodes.iter().map(|name| Rc::from(name.as_str())).collect();
-                self.links = links.iter().map(|name| Rc::from(name.as_str())).collect();
+                self.nodes = nodes.iter().map(|name| Arc::from(name.as_str())).collect();
+                self.links = links.iter().map(|name| Arc::from(name.as_str())).collect();
             }
             (
                 Event::Machine(xenemu::Event::Life {
@@ -59,7 +59,8 @@ impl Names {
                 }),
                 Author::Node(node),
             ) => {
-                self.domains.insert((node, *domid), Rc::from(name.as_str()));
+                self.domains
+                    .insert((node, *domid), Arc::from(name.as_str()));
             }
             (
                 Event::Guest(domid, stack::event::Event::InterfaceUp { mac, addresses }),
@@ -74,28 +75,28 @@ impl Names {
     }
 
     /// The node at that place.
-    pub fn node(&self, node: u16) -> Rc<str> {
+    pub fn node(&self, node: u16) -> Arc<str> {
         let known = self.nodes.get(usize::from(node)).cloned();
-        known.unwrap_or_else(|| Rc::from(format!("node{node}")))
+        known.unwrap_or_else(|| Arc::from(format!("node{node}")))
     }
 
     /// The link at that place.
-    pub fn link(&self, link: u16) -> Rc<str> {
+    pub fn link(&self, link: u16) -> Arc<str> {
         let known = self.links.get(usize::from(link)).cloned();
-        known.unwrap_or_else(|| Rc::from(format!("link{link}")))
+        known.unwrap_or_else(|| Arc::from(format!("link{link}")))
     }
 
     /// The ends of a direction of a link: sender and receiver.
-    pub fn link_direction(&self, link: u16, direction: u8) -> Option<(Rc<str>, Rc<str>)> {
+    pub fn link_direction(&self, link: u16, direction: u8) -> Option<(Arc<str>, Arc<str>)> {
         let [a, b] = self.link_ends.get(self.link(link).as_ref())?;
         let (from, to) = if direction == 0 { (a, b) } else { (b, a) };
         Some((from.clone(), to.clone()))
     }
 
     /// The domain that has that number on that node now.
-    pub fn domain(&self, node: u16, domid: DomId) -> Rc<str> {
+    pub fn domain(&self, node: u16, domid: DomId) -> Arc<str> {
         let known = self.domains.get(&(node, domid)).cloned();
-        known.unwrap_or_else(|| Rc::from(format!("{}/d{}", self.node(node), domid.0)))
+        known.unwrap_or_else(|| Arc::from(format!("{}/d{}", self.node(node), domid.0)))
     }
 
     /// Whether that is the name of that domain; cheaper than asking for the name.
@@ -106,23 +107,23 @@ impl Names {
     }
 
     /// The domain that owns an address.
-    pub fn owner_of_ip(&self, ip: Ipv4Addr) -> Option<&Rc<str>> {
+    pub fn owner_of_ip(&self, ip: Ipv4Addr) -> Option<&Arc<str>> {
         self.by_ip.get(&ip)
     }
 
     /// The domain that owns an address.
-    pub fn owner_of_mac(&self, mac: Mac) -> Option<&Rc<str>> {
+    pub fn owner_of_mac(&self, mac: Mac) -> Option<&Arc<str>> {
         self.by_mac.get(&mac)
     }
 
     /// Learns that a domain sends from an address, as a bridge does; what was said outright stands.
-    pub fn learn_mac(&mut self, mac: Mac, domain: &Rc<str>) {
+    pub fn learn_mac(&mut self, mac: Mac, domain: &Arc<str>) {
         if !mac.is_multicast() && !self.by_mac.contains_key(&mac) && self.by_mac.len() < 4096 {
             self.by_mac.insert(mac, domain.clone());
         }
     }
 
-    fn learn_addresses(&mut self, name: &Rc<str>, addresses: &[String]) {
+    fn learn_addresses(&mut self, name: &Arc<str>, addresses: &[String]) {
         for text in addresses {
             if let Some(IpAddress::V4(ip)) = Cidr::parse(text).map(|cidr| cidr.address) {
                 self.by_ip.insert(ip, name.clone());

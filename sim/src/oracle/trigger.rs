@@ -1,56 +1,43 @@
-//! When a `when` fires: at its matcher's nth match, once.
+//! What the `when`s of a scenario match, entry by entry. Counting up to `nth`, and acting, is the world's.
 
 use super::context::Context;
 use super::matcher::MatcherState;
 use crate::plan::Plan;
 use crate::trace::entry::Entry;
 
-/// The `when`s of a scenario, watching the merged trace as it is made.
+/// The matchers of a scenario's `when`s, watching the merged trace as it is made.
 #[derive(Debug)]
 pub struct Triggers {
     context: Context,
-    whens: Vec<Armed>,
-}
-
-#[derive(Debug)]
-struct Armed {
-    index: u32,
-    matcher: MatcherState,
-    nth: u64,
-    matches: u64,
+    /// In the plan's order.
+    whens: Vec<MatcherState>,
 }
 
 impl Triggers {
     /// All of a scenario's `when`s, armed.
     pub fn new(plan: &Plan) -> Triggers {
-        let whens = (0..).zip(&plan.whens).map(|(index, when)| Armed {
-            index,
-            matcher: MatcherState::new(&when.matcher, plan),
-            nth: when.nth.max(1),
-            matches: 0,
-        });
+        let whens = plan.whens.iter();
         Triggers {
             context: Context::new(plan),
-            whens: whens.collect(),
+            whens: whens
+                .map(|when| MatcherState::new(&when.matcher, plan))
+                .collect(),
         }
     }
 
-    /// Looks at the next entry: which `when`s it makes fire, by their place in the plan.
+    /// Looks at the next entry: the places in the plan of the `when`s that it matches.
     pub fn feed(&mut self, entry: &Entry) -> Vec<u32> {
         if self.whens.is_empty() {
             return Vec::new();
         }
         self.context.observe(entry);
-        let mut fired = Vec::new();
-        for when in &mut self.whens {
-            if when.matcher.feed(entry, &self.context).matched {
-                when.matches += 1;
-                if when.matches == when.nth {
-                    fired.push(when.index);
-                }
+        let mut matched = Vec::new();
+        for (index, when) in (0..).zip(&mut self.whens) {
+            if when.feed(entry, &self.context).matched {
+                matched.push(index);
             }
         }
-        fired
+        matched
     }
 }
 
@@ -61,24 +48,26 @@ mod tests {
     use crate::view::testing::{Stream, plan};
 
     #[test]
-    fn a_when_fires_once_at_its_nth_match() {
+    fn a_when_is_named_each_time_it_matches() {
         let mut plan = plan();
-        plan.whens.push(When {
-            matcher: Matcher::Packet(PacketMatcher::any(PacketKind::Tcp)),
+        let when = |kind| When {
+            matcher: Matcher::Packet(PacketMatcher::any(kind)),
             nth: 2,
             reaction: 1_000_000,
             actions: Vec::new(),
             span: Default::default(),
-        });
+        };
+        plan.whens = vec![when(PacketKind::Udp), when(PacketKind::Tcp)];
         let mut stream = Stream::begin();
         stream.handshake();
         let mut triggers = Triggers::new(&plan);
-        let fired: Vec<(u64, Vec<u32>)> = stream
+        let matched: Vec<(u64, Vec<u32>)> = stream
             .entries
             .iter()
             .map(|entry| (entry.at.0, triggers.feed(entry)))
-            .filter(|(_, fired)| !fired.is_empty())
+            .filter(|(_, matched)| !matched.is_empty())
             .collect();
-        assert_eq!(fired, [(22_000_000, vec![0])]);
+        let sent = [1_000_000, 22_000_000, 43_000_000];
+        assert_eq!(matched, sent.map(|at| (at, vec![1])));
     }
 }

@@ -5,7 +5,7 @@
 //! first, so that a long run needs no more memory than a short one.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use xenemu::FrameId;
 
@@ -15,7 +15,7 @@ use super::entry::{Entry, Event, LinkEvent};
 #[derive(Clone, Debug)]
 pub struct KnownFrame {
     /// The whole frame.
-    pub bytes: Rc<[u8]>,
+    pub bytes: Arc<[u8]>,
     /// The experimenter made it; no stack did.
     pub forged: bool,
     /// The frame that it is a copy or a corrupted descendant of, and itself otherwise.
@@ -76,7 +76,7 @@ impl FrameTable {
             }) => self.insert(
                 *frame,
                 KnownFrame {
-                    bytes: Rc::from(bytes.as_slice()),
+                    bytes: Arc::from(bytes.as_slice()),
                     forged: *forged,
                     root: *frame,
                     corrupted: false,
@@ -89,7 +89,7 @@ impl FrameTable {
             Event::Link(LinkEvent::Corrupted { frame, into, bytes }) => {
                 let forged = self.get(*frame).is_some_and(|known| known.forged);
                 let known = KnownFrame {
-                    bytes: Rc::from(bytes.as_slice()),
+                    bytes: Arc::from(bytes.as_slice()),
                     forged,
                     root: self.root(*frame),
                     corrupted: true,

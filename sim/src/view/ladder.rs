@@ -5,7 +5,7 @@
 //! world lies across all columns. Lines are kept until the end, because an arrival is known only later.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use xenemu::{FrameId, Time};
 
@@ -43,7 +43,7 @@ pub struct Filter {
 pub struct Ladder {
     filter: Filter,
     /// In order of declaration, then of first appearance.
-    columns: Vec<Rc<str>>,
+    columns: Vec<Arc<str>>,
     rows: Vec<Row>,
     /// The row of each frame that is drawn, by the frame's root.
     by_frame: BTreeMap<FrameId, usize>,
@@ -64,10 +64,10 @@ enum Row {
 struct PacketRow {
     sent: Time,
     /// `None`: nobody's; it was put on the bridge by hand.
-    from: Option<Rc<str>>,
-    towards: Option<Rc<str>>,
+    from: Option<Arc<str>>,
+    towards: Option<Arc<str>>,
     /// Who received it, and when first.
-    arrived: Vec<(Rc<str>, Time)>,
+    arrived: Vec<(Arc<str>, Time)>,
     fate: Option<String>,
     text: String,
     notes: Vec<String>,
@@ -75,7 +75,7 @@ struct PacketRow {
 
 impl Ladder {
     /// With columns in this order; other domains follow as they speak.
-    pub fn new(filter: Filter, columns: impl IntoIterator<Item = Rc<str>>) -> Ladder {
+    pub fn new(filter: Filter, columns: impl IntoIterator<Item = Arc<str>>) -> Ladder {
         Ladder {
             filter,
             columns: columns.into_iter().take(MOST_COLUMNS).collect(),
@@ -160,7 +160,7 @@ impl Ladder {
 
     fn wants(&self, sighting: &Sighting) -> bool {
         let is_arp = matches!(sighting.packet.network, Network::Arp(_));
-        let among = |domain: &Option<Rc<str>>| {
+        let among = |domain: &Option<Arc<str>>| {
             let only = &self.filter.only;
             domain
                 .as_deref()
@@ -234,7 +234,7 @@ impl Ladder {
         }
     }
 
-    fn column(&mut self, domain: &Rc<str>) {
+    fn column(&mut self, domain: &Arc<str>) {
         if self.columns.len() < MOST_COLUMNS && !self.columns.contains(domain) {
             self.columns.push(domain.clone());
         }
@@ -257,14 +257,14 @@ impl Ladder {
     }
 
     /// Only domains that send or receive something that is drawn.
-    fn speaking_columns(&self) -> Vec<Rc<str>> {
+    fn speaking_columns(&self) -> Vec<Arc<str>> {
         let packets = || {
             self.rows.iter().filter_map(|row| match row {
                 Row::Packet(packet) => Some(packet),
                 Row::Across { .. } => None,
             })
         };
-        let speaks = |domain: &&Rc<str>| {
+        let speaks = |domain: &&Arc<str>| {
             packets().any(|packet| {
                 packet.from.as_ref() == Some(domain)
                     || packet.towards.as_ref() == Some(domain)
@@ -289,7 +289,7 @@ fn label(packet: &Packet, sighting: &Sighting) -> String {
 
 /// Where columns stand, and how a line is drawn through them.
 struct Grid<'a> {
-    columns: &'a [Rc<str>],
+    columns: &'a [Arc<str>],
 }
 
 impl Grid<'_> {

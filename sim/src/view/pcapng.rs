@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pcap_file::pcapng::PcapNgWriter;
@@ -50,7 +50,7 @@ struct Pending {
     root: FrameId,
     interface: u32,
     flags: u32,
-    bytes: Rc<[u8]>,
+    bytes: Arc<[u8]>,
     notes: Vec<String>,
 }
 

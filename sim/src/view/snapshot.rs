@@ -1,6 +1,6 @@
 //! The text that a scenario's snapshot holds: only what the scenario decides, so that it changes when behaviour does.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use xenemu::Event as MachineEvent;
 
@@ -88,10 +88,10 @@ impl Snapshot {
 }
 
 /// The ladder's columns in the order in which the plan declares its domains.
-pub fn columns(plan: &Plan) -> Vec<Rc<str>> {
+pub fn columns(plan: &Plan) -> Vec<Arc<str>> {
     let domains = plan.machines.iter().flat_map(|machine| &machine.domains);
     domains
-        .map(|domain| Rc::from(domain.name.as_str()))
+        .map(|domain| Arc::from(domain.name.as_str()))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! What the domains asked of Xen and dom0, counted: `--xen`, and the few lines of it that a snapshot can promise.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use xenemu::Event as MachineEvent;
 use xenemu::event::{Op, Tap};
@@ -47,7 +47,7 @@ impl Bytes {
 /// All domains' counts.
 #[derive(Debug, Default)]
 pub struct XenCounts {
-    domains: BTreeMap<Rc<str>, Counts>,
+    domains: BTreeMap<Arc<str>, Counts>,
 }
 
 impl XenCounts {
