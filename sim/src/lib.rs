@@ -2,6 +2,8 @@
 
 pub mod oracle;
 pub mod plan;
+pub mod rng;
 pub mod trace;
 pub mod verdict;
 pub mod view;
+pub mod world;

@@ -26,6 +26,17 @@ pub struct Leaks {
     pub counts: BTreeMap<String, u64>,
 }
 
+impl<'a> FromIterator<&'a crate::world::Leaks> for Leaks {
+    /// The machines' reports together.
+    fn from_iter<I: IntoIterator<Item = &'a crate::world::Leaks>>(machines: I) -> Leaks {
+        let mut leaks = Leaks::default();
+        for (what, count) in machines.into_iter().flat_map(|machine| machine.by_name()) {
+            *leaks.counts.entry(what.to_string()).or_default() += count;
+        }
+        leaks
+    }
+}
+
 impl Leaks {
     /// How many of that sort; of `all` the sum.
     pub fn count(&self, what: &str) -> u64 {

@@ -4,7 +4,7 @@
 //! ([`names`], frames, and TCP through [`tracker`], [`flow`] and [`seq`]); [`matcher`] finds what a scenario speaks of
 //! and [`packet_matcher`] the packets among it; [`trigger`] says when a `when` fires; [`expect`] judges expectations
 //! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`].
-//! An [`observer`] is all of them, and the views, behind one door.
+//! [`observer`] is all of them, and the views, behind one door.
 
 pub mod context;
 pub mod evidence;
@@ -24,5 +24,5 @@ pub use context::{Context, Sighting};
 pub use expect::{Failure, Judge, Leaks};
 pub use invariants::Invariants;
 pub use matcher::{MatcherState, Verdict};
-pub use observer::{Findings, Observer};
+pub use observer::{Findings, Watch};
 pub use trigger::Triggers;

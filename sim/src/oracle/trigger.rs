@@ -41,6 +41,12 @@ impl Triggers {
     }
 }
 
+impl crate::world::Triggers for Triggers {
+    fn feed(&mut self, entry: &Entry) -> Vec<u32> {
+        Triggers::feed(self, entry)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
