@@ -1,0 +1,134 @@
+//! A matcher in the words that a scenario would use for it.
+
+use std::fmt::Write as _;
+
+use crate::plan::{At, Count, Matcher, PacketKind, PacketMatcher};
+
+/// The matcher's words.
+pub fn matcher(matcher: &Matcher) -> String {
+    let mut words = Words::default();
+    match matcher {
+        Matcher::Packet(packet) => return packet_words(packet),
+        Matcher::Console { domain, contains } => {
+            words.word("console").arg(domain).text("contains", contains)
+        }
+        Matcher::Life { domain, is } => words.word("life").opt_arg(domain).text("is", is),
+        Matcher::TcpState {
+            domain,
+            state,
+            port,
+        } => words
+            .word("tcp-state")
+            .arg(domain)
+            .text("is", state)
+            .value("port", *port),
+        Matcher::TcpNote { domain, note } => words.word("tcp-note").arg(domain).text("is", note),
+        Matcher::Refused { domain, contains } => {
+            words.word("refused").arg(domain).text("contains", contains)
+        }
+        Matcher::Http {
+            domain,
+            path,
+            status,
+        } => words
+            .word("http")
+            .arg(domain)
+            .opt_text("path", path)
+            .value("status", *status),
+        Matcher::SiteNotFetched { server, client } => words
+            .word("site-not-fetched")
+            .text("server", server)
+            .text("client", client),
+        Matcher::Link { link, from, event } => words
+            .word("link")
+            .arg(link)
+            .opt_text("from", from)
+            .text("event", event),
+        Matcher::Hypercall { domain, op } => {
+            words.word("hypercall").arg(op).opt_text("domain", domain)
+        }
+        Matcher::Leaked { what } => words.word("xen").word(&format!("leaked-{what}")),
+        Matcher::ScriptDone { domain } => words.word("script-done").arg(domain),
+    };
+    words.0
+}
+
+fn packet_words(packet: &PacketMatcher) -> String {
+    let mut words = Words::default();
+    words
+        .word(match packet.kind {
+            PacketKind::Frame => "frame",
+            PacketKind::Arp => "arp",
+            PacketKind::Ipv4 => "ipv4",
+            PacketKind::Icmp => "icmp",
+            PacketKind::Udp => "udp",
+            PacketKind::Tcp => "tcp",
+        })
+        .opt_text("from", &packet.from)
+        .opt_text("to", &packet.to)
+        .opt_text("flags", &packet.flags)
+        .value("src-port", packet.src_port)
+        .value("dst-port", packet.dst_port)
+        .value("port", packet.port)
+        .value("len", packet.len.map(range))
+        .value("win", packet.win.map(range))
+        .opt_text("contains", &packet.contains)
+        .value("evil", packet.evil)
+        .value("type", packet.icmp_type);
+    if packet.only_retransmits {
+        words.word("only-retransmits");
+    } else if packet.retransmits {
+        words.word("retransmits");
+    }
+    if packet.at == At::Receiver {
+        words.text("at", "receiver");
+    }
+    words.0
+}
+
+fn range(count: Count) -> String {
+    match (count.least, count.most) {
+        (least, most) if least == most => format!("{least}"),
+        (least, u64::MAX) => format!("\">={least}\""),
+        (least, most) => format!("\"{least}..{most}\""),
+    }
+}
+
+/// Words separated by spaces.
+#[derive(Default)]
+struct Words(String);
+
+impl Words {
+    fn word(&mut self, word: &str) -> &mut Words {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(word);
+        self
+    }
+    fn arg(&mut self, text: &str) -> &mut Words {
+        self.word(&format!("{text:?}"))
+    }
+    fn opt_arg(&mut self, text: &Option<String>) -> &mut Words {
+        match text {
+            Some(text) => self.arg(text),
+            None => self,
+        }
+    }
+    fn text(&mut self, name: &str, text: &str) -> &mut Words {
+        self.word(&format!("{name}={text:?}"))
+    }
+    fn opt_text(&mut self, name: &str, text: &Option<String>) -> &mut Words {
+        match text {
+            Some(text) => self.text(name, text),
+            None => self,
+        }
+    }
+    fn value(&mut self, name: &str, value: Option<impl std::fmt::Display>) -> &mut Words {
+        if let Some(value) = value {
+            self.word("");
+            write!(self.0, "{name}={value}").expect("a String takes everything");
+        }
+        self
+    }
+}
