@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use xen_abi::codec::{DecodeError, Field, decode};
+
 bitflags::bitflags! {
     /// Kinds of armed timers. Only the kinds of `FINISH` make progress when nothing else happens.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -152,4 +154,109 @@ pub enum Layer {
     Icmp = 3,
     Udp = 4,
     Tcp = 5,
+}
+
+impl Event {
+    /// Appends the canonical encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        self.put(to);
+    }
+    /// The event that these bytes encode.
+    pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+        decode(bytes)
+    }
+}
+
+// The tags below are the trace's format.
+xen_abi::fields!(enum TcpState {
+    0 => Closed {},
+    1 => Listen {},
+    2 => SynSent {},
+    3 => SynReceived {},
+    4 => Established {},
+    5 => FinWait1 {},
+    6 => FinWait2 {},
+    7 => CloseWait {},
+    8 => Closing {},
+    9 => LastAck {},
+    10 => TimeWait {},
+});
+
+xen_abi::fields!(enum TcpNote {
+    0 => RtoExpired {},
+    1 => RecoveryEntered {},
+    2 => RecoveryLeft {},
+    3 => WindowProbe {},
+    4 => KeepAlive {},
+    5 => ChallengeAck {},
+    6 => ListenOverflow {},
+    7 => Renege {},
+    8 => Retransmit {},
+});
+
+xen_abi::fields!(enum Layer {
+    0 => Ethernet {},
+    1 => Arp {},
+    2 => Ipv4 {},
+    3 => Icmp {},
+    4 => Udp {},
+    5 => Tcp {},
+});
+
+xen_abi::fields!(enum Event {
+    0 => TcpState { local, remote, from, to },
+    1 => TcpNote { local, remote, note, seq },
+    2 => Refused { layer, why },
+    3 => Timers { kinds },
+    4 => ScriptStarted { block },
+    5 => ScriptStep { block, step, command, outcome },
+    6 => ScriptDone { block },
+    7 => ScriptFailed { block, step, command, why },
+    8 => HttpResponse { name, path, status, bytes, digest },
+    9 => HttpServed { method, path, status, bytes },
+    10 => InterfaceUp { mac, addresses },
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_survives_its_encoding() {
+        let (local, remote) = (
+            "10.0.0.2:80".parse().unwrap(),
+            "[::1]:4000".parse().unwrap(),
+        );
+        for event in [
+            Event::TcpState {
+                local,
+                remote,
+                from: TcpState::Listen,
+                to: TcpState::SynReceived,
+            },
+            Event::Refused {
+                layer: Layer::Tcp,
+                why: "bad checksum".into(),
+            },
+            Event::HttpResponse {
+                name: "c".into(),
+                path: "/".into(),
+                status: 200,
+                bytes: 5,
+                digest: 1 << 100,
+            },
+            Event::InterfaceUp {
+                mac: [1; 6],
+                addresses: alloc::vec!["10.0.0.2/24".into()],
+            },
+        ] {
+            let mut bytes = Vec::new();
+            event.encode(&mut bytes);
+            assert_eq!(Event::decode(&bytes), Ok(event));
+            assert_eq!(
+                Event::decode(&bytes[..bytes.len() - 1]),
+                Err(DecodeError::Truncated)
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! itself (an [`Event`] of this file) or one of its guests (bytes that this room does not understand).
 
 use xen_abi::DomId;
+use xen_abi::codec::{Bytes, DecodeError, Field, Get, decode};
 
 use crate::frame::{FrameId, UplinkId};
 use crate::time::Time;
@@ -226,4 +227,142 @@ ops! {
     SchedWatchdog = 80, "SCHEDOP_watchdog";
     SchedUnknown = 81, "SCHEDOP_?";
     Version = 90, "XENVER_version";
+}
+
+impl Event {
+    /// Appends the canonical encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        self.put(to);
+    }
+    /// The event that these bytes encode.
+    pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+        decode(bytes)
+    }
+}
+
+// The tags below are the trace's format.
+xen_abi::fields!(enum DropReason {
+    0 => VifQueueFull {},
+    1 => VifDown {},
+    2 => TooLong {},
+    3 => Runt {},
+    4 => BadGrant {},
+});
+
+xen_abi::fields!(enum Life {
+    0 => Created { name },
+    1 => Unpaused {},
+    2 => Paused {},
+    3 => Shutdown { reason },
+    4 => Crashed { krate },
+    5 => Stuck { frame },
+    6 => Dying {},
+    7 => Zombie {},
+    8 => Destroyed {},
+    9 => Rebooted { as_domid },
+});
+
+xen_abi::fields!(enum Channel {
+    0 => Vif {},
+    1 => Xenstore {},
+    2 => Console {},
+});
+
+xen_abi::fields!(enum Event {
+    0 => Life { domid, life },
+    1 => Busy {},
+    2 => Idle {},
+    3 => FrameBorn { frame, forged, bytes },
+    4 => FrameAt { frame, tap },
+    5 => FrameDropped { frame, tap, reason },
+    6 => Console { domid, line },
+    7 => ConsoleDropped { domid, bytes },
+    8 => Hypercall { domid, op, args, result },
+    9 => EventPending { domid, port },
+    10 => GrantBytes { granter, gref, by, bytes, to_granter, mapped },
+    11 => Xenstore { domid, kind, path, value, error },
+    12 => XenstoreRing { domid, requested, answered },
+    13 => Backend { domid, handle, state },
+    14 => Disconnected { domid, what, why },
+    15 => Switch { domid, call, actor, steps },
+    16 => Run { domid, wake, block },
+});
+xen_abi::fields!(struct FrameId { origin, n });
+xen_abi::fields!(struct UplinkId { 0 });
+
+impl Field for Tap {
+    fn put(&self, to: &mut Bytes) {
+        match *self {
+            Tap::VifOut(domid, handle) => (0u8, (domid, handle)).put(to),
+            Tap::VifIn(domid, handle) => (1u8, (domid, handle)).put(to),
+            Tap::UplinkOut(uplink) => (2u8, uplink).put(to),
+            Tap::UplinkIn(uplink) => (3u8, uplink).put(to),
+        }
+    }
+    fn get(from: &mut Get<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.u8()? {
+            0 => Tap::VifOut(Field::get(from)?, Field::get(from)?),
+            1 => Tap::VifIn(Field::get(from)?, Field::get(from)?),
+            2 => Tap::UplinkOut(Field::get(from)?),
+            3 => Tap::UplinkIn(Field::get(from)?),
+            tag => return Err(DecodeError::Tag(tag)),
+        })
+    }
+}
+
+impl Field for Op {
+    fn put(&self, to: &mut Bytes) {
+        (*self as u8).put(to);
+    }
+    fn get(from: &mut Get<'_>) -> Result<Self, DecodeError> {
+        Op::from_u8(from.u8()?).ok_or(DecodeError::Range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_survives_its_encoding() {
+        let frame = FrameId { origin: 3, n: 9 };
+        let domid = DomId(7);
+        for event in [
+            Event::Busy,
+            Event::Life {
+                domid,
+                life: Life::Stuck { frame: Some(frame) },
+            },
+            Event::FrameBorn {
+                frame,
+                forged: true,
+                bytes: vec![1, 2, 3],
+            },
+            Event::FrameAt {
+                frame,
+                tap: Tap::VifIn(domid, 1),
+            },
+            Event::Hypercall {
+                domid,
+                op: Op::GnttabCopy,
+                args: [4, 0],
+                result: -22,
+            },
+            Event::Xenstore {
+                domid,
+                kind: 2,
+                path: "a/b".into(),
+                value: vec![],
+                error: Some("ENOENT".into()),
+            },
+        ] {
+            let mut bytes = Vec::new();
+            event.encode(&mut bytes);
+            assert_eq!(Event::decode(&bytes), Ok(event));
+            assert_eq!(
+                Event::decode(&bytes[..bytes.len() - 1]),
+                Err(DecodeError::Truncated)
+            );
+        }
+    }
 }

@@ -1,0 +1,3 @@
+//! A peer without a stack.
+
+pub mod notation;

@@ -1,0 +1,4 @@
+//! The scripted guest.
+
+pub mod links;
+pub mod response;
