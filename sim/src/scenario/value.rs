@@ -7,7 +7,6 @@ use stack::addr::Cidr;
 
 use super::language::Kind;
 use super::names::Names;
-use super::segment;
 use super::suggest::or_else;
 use super::units::{self, BYTES, DURATION, Family, RATE, UnitError};
 use crate::plan::{Count, Probability};
@@ -180,7 +179,7 @@ fn from_text(kind: Kind, text: &str, names: &Names) -> Result<Value, Complaint> 
         Kind::KeyValue => key_value(text),
         Kind::Path => path(text),
         Kind::UrlPath => url_path(text),
-        Kind::Segment => segment::check(text).map(|()| Value::Text(text.to_owned())),
+        Kind::Segment => segment(text),
         Kind::Number(..) | Kind::Bool => unreachable!("read() answers for numbers and truth values"),
     }
 }
@@ -454,6 +453,19 @@ fn path(text: &str) -> Result<Value, Complaint> {
         );
     }
     Ok(Value::Text(text.into()))
+}
+
+fn segment(text: &str) -> Result<Value, Complaint> {
+    match stack::app::raw::notation::parse(text) {
+        Ok(_) => Ok(Value::Text(text.into())),
+        Err(error) => complain(
+            format!("{text:?} is not a segment"),
+            "a segment in tcpdump's notation is wanted here",
+            format!(
+                "expected {error}; for example \"S 0:0(0) win 65535 <mss 1460,sackOK>\" or \"P. 1:101(100) ack 1\"",
+            ),
+        ),
+    }
 }
 
 fn url_path(text: &str) -> Result<Value, Complaint> {
