@@ -3,7 +3,7 @@
 //! In reading order, which is the way of a file:
 //!
 //! - [`prescan`]: is it a text, and shallow enough to be parsed at all?
-//! - kdl parses it: words, arguments, properties, blocks
+//! - [`syntax`]: words, arguments, properties, blocks
 //! - [`names`]: who is declared
 //! - [`language`]: the table of words; [`shape`] checks the document against it, with [`value`] and [`units`]
 //! - [`lower`]: what the words mean together, and the plan
@@ -18,13 +18,12 @@ mod reference;
 pub mod report;
 mod shape;
 mod suggest;
+mod syntax;
 mod units;
 mod value;
 
 use std::path::Path;
 use std::sync::Arc;
-
-use kdl::{KdlDiagnostic, KdlDocument};
 
 pub use language::GUESTS;
 pub(crate) use units::days_since_1970;
@@ -80,8 +79,7 @@ pub fn parse(
     let shown: Arc<str> = String::from_utf8_lossy(bytes).into();
     let report = |problems| Report::new(name, Arc::clone(&shown), problems);
     let text = prescan::check(bytes).map_err(|problem| report(vec![problem]))?;
-    let document = KdlDocument::parse_v2(text)
-        .map_err(|error| report(error.diagnostics.iter().map(from_kdl).collect()))?;
+    let document = syntax::parse(text).map_err(report)?;
     let mut problems = Vec::new();
     let names = names::Names::gather(&document, &overrides.guests, &mut problems);
     let nodes = shape::document(&document, &names, &mut problems);
@@ -93,20 +91,6 @@ pub fn parse(
         }
         _ => Err(report(problems)),
     }
-}
-
-/// kdl's own complaint in our form.
-fn from_kdl(diagnostic: &KdlDiagnostic) -> Problem {
-    let hint = diagnostic.help.clone().unwrap_or_else(|| {
-        "a line is: word \"argument\" property=\"value\" { … }; quantities stand in quotes, and it is #true, #false"
-            .into()
-    });
-    Problem::new(
-        shape::span_of(diagnostic.span),
-        diagnostic.message.clone().unwrap_or_else(|| "this is not KDL".into()),
-        diagnostic.label.clone().unwrap_or_else(|| "here".into()),
-        hint,
-    )
 }
 
 #[cfg(test)]

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use kdl::{KdlDocument, KdlEntry, KdlNode};
-
 use super::language::GUESTS;
 use super::report::Problem;
-use super::shape::span_of;
+use super::syntax::Node;
 use crate::plan::Span;
 
 /// The declared names.
@@ -28,7 +26,7 @@ pub struct Names {
 impl Names {
     /// Gathers the names; each that is declared twice is a problem.
     pub fn gather(
-        document: &KdlDocument,
+        nodes: &[Node],
         more_guests: &[String],
         problems: &mut Vec<Problem>,
     ) -> Names {
@@ -36,8 +34,8 @@ impl Names {
             more_guests: more_guests.to_vec(),
             ..Names::default()
         };
-        for node in document.nodes() {
-            match node.name().value() {
+        for node in nodes {
+            match node.name.as_str() {
                 "machine" => names.machine(node, problems),
                 "switch" => names.node_name(node, "switch", problems),
                 "link" => names.link(node, problems),
@@ -47,14 +45,14 @@ impl Names {
         names
     }
 
-    fn machine(&mut self, node: &KdlNode, problems: &mut Vec<Problem>) {
+    fn machine(&mut self, node: &Node, problems: &mut Vec<Problem>) {
         self.node_name(node, "machine", problems);
         let machine = text_arg(node, 0).map_or("", |(name, _)| name);
-        for domain in node.iter_children() {
+        for domain in node.children.iter().flatten() {
             let Some((name, span)) = text_arg(domain, 0) else {
                 continue;
             };
-            if domain.name().value() != "domain" {
+            if domain.name != "domain" {
                 continue;
             }
             let guest = text_prop(domain, "guest").unwrap_or("");
@@ -65,7 +63,7 @@ impl Names {
         }
     }
 
-    fn node_name(&mut self, node: &KdlNode, what: &str, problems: &mut Vec<Problem>) {
+    fn node_name(&mut self, node: &Node, what: &str, problems: &mut Vec<Problem>) {
         let Some((name, span)) = text_arg(node, 0) else {
             return;
         };
@@ -80,7 +78,7 @@ impl Names {
         }
     }
 
-    fn link(&mut self, node: &KdlNode, problems: &mut Vec<Problem>) {
+    fn link(&mut self, node: &Node, problems: &mut Vec<Problem>) {
         let (Some((a, span)), Some((b, _))) = (text_arg(node, 0), text_arg(node, 1)) else {
             return;
         };
@@ -138,11 +136,12 @@ fn twice(what: &str, name: &str, span: Span) -> Problem {
     Problem::new(span, format!("two {what}s are called {name:?}"), "again here", hint)
 }
 
-fn text_arg(node: &KdlNode, index: usize) -> Option<(&str, Span)> {
-    let entry: &KdlEntry = node.entries().iter().filter(|e| e.name().is_none()).nth(index)?;
-    Some((entry.value().as_string()?, span_of(entry.span())))
+fn text_arg(node: &Node, index: usize) -> Option<(&str, Span)> {
+    let entry = node.entries.iter().filter(|e| e.name.is_none()).nth(index)?;
+    Some((entry.value.as_string()?, entry.span))
 }
 
-fn text_prop<'a>(node: &'a KdlNode, name: &str) -> Option<&'a str> {
-    node.get(name)?.as_string()
+fn text_prop<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
+    let entry = node.entries.iter().find(|e| e.name.as_deref() == Some(name))?;
+    entry.value.as_string()
 }

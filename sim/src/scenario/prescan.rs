@@ -1,8 +1,8 @@
 //! What a file must be before a parser sees it: small, UTF-8, without NUL, and not nested deeply.
 //!
-//! A recursive-descent parser pays for each level with stack, and one that recovers from errors pays for garbage with
-//! time. So one linear pass goes first. It knows just enough of KDL's lexis to tell structure from text, and it
-//! refuses what it cannot tell apart: after it, the parser and it agree about where strings and comments end.
+//! A recursive-descent parser pays for each level with stack. So one linear pass goes first. It knows just enough of
+//! KDL's lexis to tell structure from text, and it refuses what is left open: after it, every string and comment ends,
+//! every brace has its partner, and the parser may descend.
 
 use crate::plan::Span;
 use crate::scenario::report::Problem;
@@ -11,8 +11,6 @@ use crate::scenario::report::Problem;
 pub const MAX_BYTES: usize = 1 << 20;
 /// The deepest nesting of braces, of block comments, of slashdashes and of parentheses.
 pub const MAX_DEPTH: usize = 32;
-/// The deepest nesting if quotes are not believed: a parser that recovers inside a string sees its braces.
-const MAX_RAW_DEPTH: usize = 128;
 
 /// Checks a file's bytes, and gives them back as text.
 pub fn check(bytes: &[u8]) -> Result<&str, Problem> {
@@ -41,7 +39,6 @@ pub fn check(bytes: &[u8]) -> Result<&str, Problem> {
         ));
     }
     Scan::new(text).run()?;
-    raw_depth(bytes)?;
     Ok(text)
 }
 
@@ -231,41 +228,6 @@ fn closes(rest: &[u8], quotes: usize, hashes: usize) -> bool {
         && rest[quotes..quotes + hashes].iter().all(|&b| b == b'#')
 }
 
-/// The second opinion, which takes every byte for structure.
-fn raw_depth(bytes: &[u8]) -> Result<(), Problem> {
-    let mut depth = [0usize; 3];
-    for (at, pair) in bytes.windows(2).chain([&b"\n\n"[..]]).enumerate() {
-        let level = match pair {
-            [b'{', _] => &mut depth[0],
-            [b'(', _] => &mut depth[1],
-            [b'/', b'*' | b'-'] => &mut depth[2],
-            [b'}', _] => {
-                depth[0] = depth[0].saturating_sub(1);
-                continue;
-            }
-            [b')', _] => {
-                depth[1] = depth[1].saturating_sub(1);
-                continue;
-            }
-            [b'*', b'/'] | [b'\n', _] => {
-                depth[2] = depth[2].saturating_sub(1);
-                continue;
-            }
-            _ => continue,
-        };
-        *level += 1;
-        if *level > MAX_RAW_DEPTH {
-            return Err(Problem::new(
-                span(at, 1),
-                format!("more than {MAX_RAW_DEPTH} brackets are open here, counting those in strings"),
-                "one too many",
-                "write such a payload hex=\"…\"",
-            ));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -311,7 +273,6 @@ mod tests {
         ] {
             assert!(check(text.as_bytes()).is_ok(), "{text}");
         }
-        assert!(refusal(&format!("a \"{}\"", "{".repeat(200))).message.contains("counting those in strings"));
     }
 
     #[test]

@@ -1,17 +1,16 @@
-//! From the parsed document to checked words: everything that the language's table says is checked here, and nothing
+//! From parsed lines to checked words: everything that the language's table says is checked here, and nothing
 //! else.
 //!
 //! A node comes out only if all of its own entries were right, so that what follows can rely on them; its children
-//! are checked in any case, so that one mistake does not hide the others.
+//! are checked in any case, so that one mistake does not hide the others (but for commands to a domain that is not).
 
 use std::collections::BTreeMap;
-
-use kdl::{KdlDocument, KdlEntry, KdlNode, KdlValue};
 
 use super::language::{self, Block, Kind, Need, Place, Prop, Word};
 use super::names::Names;
 use super::report::Problem;
 use super::suggest;
+use super::syntax::{self, Entry, Literal};
 use super::value::{self, Value};
 use crate::plan::{Count, Probability, Span};
 
@@ -141,18 +140,10 @@ pub fn as_probability(value: &Value) -> Probability {
     }
 }
 
-/// kdl's span as ours.
-pub fn span_of(span: miette::SourceSpan) -> Span {
-    Span {
-        offset: span.offset(),
-        len: span.len(),
-    }
-}
-
 /// Checks a whole document.
-pub fn document(document: &KdlDocument, names: &Names, problems: &mut Vec<Problem>) -> Vec<Node> {
+pub fn document(nodes: &[syntax::Node], names: &Names, problems: &mut Vec<Problem>) -> Vec<Node> {
     let mut shaper = Shaper { names, problems };
-    shaper.block(document.nodes(), Some(Place::Top))
+    shaper.block(nodes, Some(Place::Top))
 }
 
 struct Shaper<'a> {
@@ -166,15 +157,15 @@ impl Shaper<'_> {
     }
 
     /// Checks the words of a block; `None`: nobody knows what may stand there.
-    fn block(&mut self, nodes: &[KdlNode], place: Option<Place>) -> Vec<Node> {
+    fn block(&mut self, nodes: &[syntax::Node], place: Option<Place>) -> Vec<Node> {
         let Some(place) = place else {
             return Vec::new();
         };
         nodes.iter().filter_map(|n| self.node(n, place)).collect()
     }
 
-    fn node(&mut self, node: &KdlNode, place: Place) -> Option<Node> {
-        let name = node.name().value();
+    fn node(&mut self, node: &syntax::Node, place: Place) -> Option<Node> {
+        let name = node.name.as_str();
         let Some(word) = language::word(name, place) else {
             self.unknown_word(node, place);
             return None;
@@ -183,26 +174,26 @@ impl Shaper<'_> {
         let shaped = if word.takes_matcher {
             self.when(node, word)
         } else {
-            Some(self.entries(word, span_of(node.name().span()), node.entries()))
+            Some(self.entries(word, node.span, node.entries.as_slice()))
         };
-        let own_are_right = self.problems.len() == before;
+        let shaped = shaped.filter(|_| self.problems.len() == before);
         let children = self.children(node, word, shaped.as_ref());
-        let mut shaped = shaped.filter(|_| own_are_right)?;
+        let mut shaped = shaped?;
         shaped.children = children;
         Some(shaped)
     }
 
-    fn children(&mut self, node: &KdlNode, word: &Word, shaped: Option<&Node>) -> Vec<Node> {
-        if let Some(ty) = node.ty() {
-            self.type_annotation(span_of(ty.span()));
+    fn children(&mut self, node: &syntax::Node, word: &Word, shaped: Option<&Node>) -> Vec<Node> {
+        if let Some(ty) = node.ty {
+            self.type_annotation(ty);
         }
-        let nodes = node.children().map_or(&[][..], KdlDocument::nodes);
+        let nodes = node.children.as_deref().unwrap_or(&[]);
         let place = match word.block {
             Block::Of(place) => Some(place),
             Block::Commands => shaped.and_then(|s| self.command_place(s)),
-            Block::None if node.children().is_some() => {
+            Block::None if node.children.is_some() => {
                 self.problem(
-                    span_of(node.name().span()),
+                    node.span,
                     format!("`{}` has no block", word.name),
                     "followed by `{`",
                     "remove the braces and what is between them",
@@ -242,8 +233,8 @@ impl Shaper<'_> {
         );
     }
 
-    fn unknown_word(&mut self, node: &KdlNode, place: Place) {
-        let name = node.name().value();
+    fn unknown_word(&mut self, node: &syntax::Node, place: Place) {
+        let name = node.name.as_str();
         let here: Vec<&str> = language::words()
             .filter(|w| w.places.contains(&place))
             .map(|w| w.name)
@@ -252,7 +243,7 @@ impl Shaper<'_> {
             .filter(|w| w.name == name)
             .flat_map(|w| w.places.iter().map(|p| p.name()))
             .collect();
-        let span = span_of(node.name().span());
+        let span = node.span;
         if elsewhere.is_empty() {
             let hint = suggest::or_else(name, &here, &format!("one of: {}", here.join(", ")));
             self.problem(span, format!("unknown word `{name}`"), "not in the language", hint);
@@ -264,23 +255,22 @@ impl Shaper<'_> {
     }
 
     /// Checks a word's arguments and properties.
-    fn entries(&mut self, word: &'static Word, span: Span, entries: &[KdlEntry]) -> Node {
+    fn entries(&mut self, word: &'static Word, span: Span, entries: &[Entry]) -> Node {
         let mut node = Node::blank(word, span);
-        let entries: Vec<(Option<&str>, &KdlValue, Span)> =
+        let entries: Vec<(Option<&str>, &Literal, Span)> =
             entries.iter().map(|e| self.entry(e)).collect();
         self.fill(&mut node, &entries);
         node
     }
 
-    fn entry<'e>(&mut self, entry: &'e KdlEntry) -> (Option<&'e str>, &'e KdlValue, Span) {
-        if let Some(ty) = entry.ty() {
-            self.type_annotation(span_of(ty.span()));
+    fn entry<'e>(&mut self, entry: &'e Entry) -> (Option<&'e str>, &'e Literal, Span) {
+        if let Some(ty) = entry.ty {
+            self.type_annotation(ty);
         }
-        let name = entry.name().map(|n| n.value());
-        (name, entry.value(), span_of(entry.span()))
+        (entry.name.as_deref(), &entry.value, entry.span)
     }
 
-    fn fill(&mut self, node: &mut Node, entries: &[(Option<&str>, &KdlValue, Span)]) {
+    fn fill(&mut self, node: &mut Node, entries: &[(Option<&str>, &Literal, Span)]) {
         let args: Vec<_> = entries.iter().filter(|(name, ..)| name.is_none()).collect();
         // Of a raw peer with one flow its name may be left out: then the first argument is the segment or time.
         let unnamed = node.word.places == [Place::Raw]
@@ -302,7 +292,7 @@ impl Shaper<'_> {
         self.missing(node);
     }
 
-    fn argument(&mut self, node: &mut Node, index: usize, value: &KdlValue, span: Span) {
+    fn argument(&mut self, node: &mut Node, index: usize, value: &Literal, span: Span) {
         let last = node.word.args.last().filter(|a| a.need == Need::Many);
         let Some(arg) = node.word.args.get(index).or(last) else {
             let word = node.word.name;
@@ -312,12 +302,12 @@ impl Shaper<'_> {
             };
             return self.problem(span, format!("`{word}`: an argument too many"), "this one", hint);
         };
-        // A place is kept for a wrong value, so that those after it are still the right ones.
+        // A wrong value keeps its place: it is not missing, and those after it are the right ones.
         let value = self.value(arg.kind, value, span);
         node.args.push((value.unwrap_or(Value::Bool(false)), span));
     }
 
-    fn property(&mut self, node: &mut Node, name: &str, value: &KdlValue, span: Span) {
+    fn property(&mut self, node: &mut Node, name: &str, value: &Literal, span: Span) {
         let word = node.word.name;
         let Some(prop) = node.word.props().find(|p| p.name == name) else {
             let among: Vec<&str> = node.word.props().map(|p| p.name).collect();
@@ -337,12 +327,11 @@ impl Shaper<'_> {
                 "keep one of them",
             );
         }
-        if let Some(value) = self.value(prop.kind, value, span) {
-            node.props.insert(prop.name, (value, span));
-        }
+        let value = self.value(prop.kind, value, span);
+        node.props.insert(prop.name, (value.unwrap_or(Value::Bool(false)), span));
     }
 
-    fn value(&mut self, kind: Kind, value: &KdlValue, span: Span) -> Option<Value> {
+    fn value(&mut self, kind: Kind, value: &Literal, span: Span) -> Option<Value> {
         match value::read(kind, value, self.names) {
             Ok(value) => Some(value),
             Err(c) => {
@@ -389,28 +378,27 @@ impl Shaper<'_> {
 
     /// `when console="blog" contains="x"` and `when tcp flags="S."`: the matcher is a property's name or the first
     /// argument; what else stands there belongs to it, but for `when`'s own properties.
-    fn when(&mut self, node: &KdlNode, word: &'static Word) -> Option<Node> {
-        let span = span_of(node.name().span());
-        let named = node.entries().iter().position(|e| {
-            let name = e.name().map_or_else(|| e.value().as_string(), |n| Some(n.value()));
-            name.is_some_and(|n| language::matcher(n).is_some())
+    fn when(&mut self, node: &syntax::Node, word: &'static Word) -> Option<Node> {
+        let span = node.span;
+        let named = node.entries.as_slice().iter().position(|e| {
+            e.name.as_deref().or(e.value.as_string()).is_some_and(|n| language::matcher(n).is_some())
         });
         let Some(index) = named else {
             self.no_matcher(node, span);
             return None;
         };
-        let entry = &node.entries()[index];
+        let entry = &node.entries.as_slice()[index];
         let own: Vec<&str> = word.props().map(|p| p.name).collect();
         let (mut ours, mut its) = (Vec::new(), Vec::new());
         let (_, value, entry_span) = self.entry(entry);
-        let matcher = match entry.name() {
+        let matcher = match &entry.name {
             Some(name) => {
                 its.push((None, value, entry_span));
-                language::matcher(name.value())
+                language::matcher(name)
             }
             None => value.as_string().and_then(language::matcher),
         };
-        for (_, other) in node.entries().iter().enumerate().filter(|(i, _)| *i != index) {
+        for (_, other) in node.entries.as_slice().iter().enumerate().filter(|(i, _)| *i != index) {
             let entry = self.entry(other);
             if entry.0.is_some_and(|n| own.contains(&n)) {
                 ours.push(entry);
@@ -426,17 +414,17 @@ impl Shaper<'_> {
         Some(shaped)
     }
 
-    fn no_matcher(&mut self, node: &KdlNode, span: Span) {
+    fn no_matcher(&mut self, node: &syntax::Node, span: Span) {
         let matchers: Vec<&str> = language::judgement::WORDS
             .iter()
             .filter(|w| language::matcher(w.name).is_some() && w.places == [Place::Judge])
             .map(|w| w.name)
             .collect();
-        let first = node.entries().first();
-        let wrong = first.and_then(|e| e.name().map_or_else(|| e.value().as_string(), |n| Some(n.value())));
+        let first = node.entries.as_slice().first();
+        let wrong = first.and_then(|e| e.name.as_deref().or(e.value.as_string()));
         let otherwise = format!("one of: {}", matchers.join(", "));
         let hint = suggest::or_else(wrong.unwrap_or(""), &matchers, &otherwise);
-        let span = first.map_or(span, |e| span_of(e.span()));
+        let span = first.map_or(span, |e| e.span);
         self.problem(span, "`when` needs something to wait for".into(), "no matcher", hint);
     }
 }

@@ -66,7 +66,7 @@ fn properties_and_arguments_are_those_of_the_word() {
     refused("at \"1s\" { cut }", 11, "needs an argument: link", "cut <link>");
     refused("at \"1s\" { stop \"now\" }", 16, "an argument too many", "takes no arguments");
     refused("at \"1s\" { stop { } }", 11, "has no block", "remove the braces");
-    refused("expect { tcp count=(u8)1 }", 21, "no type annotations", "remove");
+    refused("expect { tcp count=(u8)1 }", 20, "no type annotations", "remove");
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn the_scenario_itself_is_checked() {
 fn links_are_possible() {
     refused("link \"ec2\" \"ec2\" name=\"x\"", 12, "to itself", "two machines");
     refused("link \"ec2\" \"laptop\"", 1, "closes a loop", "spanning tree");
-    refused("switch \"s\"; link \"ec2\" \"s\" delay=\"1ms\" jitter=\"2ms\"", 41, "jitter", "at most the delay");
-    refused("switch \"s\"; link \"ec2\" \"s\" rate=\"1Mbit\" queue=\"100B\"", 41, "no room", "1514B");
+    refused("switch \"s\"; link \"ec2\" \"s\" delay=\"1ms\" jitter=\"2ms\"", 40, "jitter", "at most the delay");
+    refused("switch \"s\"; link \"ec2\" \"s\" rate=\"1Mbit\" queue=\"100B\"", 42, "no room", "1514B");
     refused("switch \"s\"; link \"ec2\" \"s\" { from \"laptop\" delay=\"1ms\"; }", 35, "not an end", "");
     refused("switch \"s\"; link \"ec2\" \"s\" loss=\"1%\" { gemodel \"1%\" \"10%\"; }", 40, "two ways", "either");
     refused("at \"1s\" { set link \"laptop-ec2\" }", 11, "nothing is changed", "delay=");

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use kdl::KdlValue;
 use stack::addr::Cidr;
 
 use super::language::Kind;
 use super::names::Names;
 use super::suggest::or_else;
+use super::syntax::Literal;
 use super::units::{self, BYTES, DURATION, Family, RATE, UnitError};
 use crate::plan::{Count, Probability};
 
@@ -40,15 +40,15 @@ fn complain<T>(message: String, label: &str, hint: impl Into<String>) -> Result<
 }
 
 /// Reads a value of a kind; names are looked up in `names`.
-pub fn read(kind: Kind, value: &KdlValue, names: &Names) -> Result<Value, Complaint> {
+pub fn read(kind: Kind, value: &Literal, names: &Names) -> Result<Value, Complaint> {
     match (kind, value) {
-        (Kind::Number(least, most), KdlValue::Integer(n)) => number(*n, least, most),
+        (Kind::Number(least, most), Literal::Integer(n)) => number(*n, least, most),
         (Kind::Number(least, most), other) => complain(
             format!("{} is not a whole number", said(other)),
             "a number is wanted here",
             format!("{}, without quotes and unit", range(least, most)),
         ),
-        (Kind::Bool | Kind::BoolOr(_), KdlValue::Bool(b)) => Ok(Value::Bool(*b)),
+        (Kind::Bool | Kind::BoolOr(_), Literal::Bool(b)) => Ok(Value::Bool(*b)),
         (Kind::Bool, other) => complain(
             format!("{} is neither #true nor #false", said(other)),
             "a truth value is wanted here",
@@ -59,9 +59,9 @@ pub fn read(kind: Kind, value: &KdlValue, names: &Names) -> Result<Value, Compla
             "a truth value is wanted here",
             format!("write #true, #false or \"{word}\""),
         ),
-        (Kind::Count, KdlValue::Integer(n)) => count(&n.to_string()),
-        (Kind::Epoch, KdlValue::Integer(n)) => number(*n, 0, 253_402_300_799),
-        (_, KdlValue::String(text)) => from_text(kind, text, names),
+        (Kind::Count, Literal::Integer(n)) => count(&n.to_string()),
+        (Kind::Epoch, Literal::Integer(n)) => number(*n, 0, 253_402_300_799),
+        (_, Literal::String(text)) => from_text(kind, text, names),
         (_, other) => complain(
             format!("{} is not a text", said(other)),
             "a text is wanted here",
@@ -73,21 +73,21 @@ pub fn read(kind: Kind, value: &KdlValue, names: &Names) -> Result<Value, Compla
 /// A default of the language's table.
 pub fn default(kind: Kind, text: &str) -> Result<Value, Complaint> {
     let value = match (kind, text) {
-        (Kind::Bool | Kind::BoolOr(_), "#true") => KdlValue::Bool(true),
-        (Kind::Bool | Kind::BoolOr(_), "#false") => KdlValue::Bool(false),
-        (Kind::Number(..), digits) => KdlValue::Integer(digits.parse().unwrap_or(-1)),
-        _ => KdlValue::String(text.into()),
+        (Kind::Bool | Kind::BoolOr(_), "#true") => Literal::Bool(true),
+        (Kind::Bool | Kind::BoolOr(_), "#false") => Literal::Bool(false),
+        (Kind::Number(..), digits) => Literal::Integer(digits.parse().unwrap_or(-1)),
+        _ => Literal::String(text.into()),
     };
     read(kind, &value, &Names::default())
 }
 
-fn said(value: &KdlValue) -> String {
+fn said(value: &Literal) -> String {
     match value {
-        KdlValue::String(s) => format!("{s:?}"),
-        KdlValue::Integer(n) => n.to_string(),
-        KdlValue::Float(f) => f.to_string(),
-        KdlValue::Bool(b) => format!("#{b}"),
-        KdlValue::Null => "#null".into(),
+        Literal::String(s) => format!("{s:?}"),
+        Literal::Integer(n) => n.to_string(),
+        Literal::Float(text) => text.clone(),
+        Literal::Bool(b) => format!("#{b}"),
+        Literal::Null => "#null".into(),
     }
 }
 
@@ -484,7 +484,7 @@ mod tests {
     use super::*;
 
     fn text(kind: Kind, text: &str) -> Result<Value, Complaint> {
-        read(kind, &KdlValue::String(text.into()), &Names::default())
+        read(kind, &Literal::String(text.into()), &Names::default())
     }
 
     #[test]

@@ -214,8 +214,9 @@ impl Lower<'_> {
             };
             apply(&self.change(child), &mut settings[index]);
         }
-        for one in settings {
-            self.settings_are_possible(node, &one);
+        let alike = usize::from(settings[0] == settings[1]);
+        for one in &settings[alike..] {
+            self.settings_are_possible(node, one);
         }
         LinkPlan {
             name,
