@@ -1,6 +1,5 @@
 //! The interface: its addresses, and whom an address means.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
@@ -89,6 +88,10 @@ impl Interface {
     pub fn is_local(&self, address: Ipv4Addr) -> bool {
         self.addresses.iter().any(|n| n.address == address)
     }
+    /// Whether `address` is ours.
+    pub fn is_ours(&self, address: IpAddress) -> bool {
+        matches!(address, IpAddress::V4(address) if self.is_local(address))
+    }
     /// Whom `address` means.
     #[inline]
     pub fn scope(&self, address: Ipv4Addr) -> Scope {
@@ -112,7 +115,7 @@ impl Interface {
             addresses: self
                 .addresses
                 .iter()
-                .map(|n| alloc::format!("{}/{}", n.address.to_string(), n.prefix))
+                .map(|n| alloc::format!("{}/{}", n.address, n.prefix))
                 .collect(),
         }
     }

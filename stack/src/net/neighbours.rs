@@ -38,6 +38,21 @@ pub struct Parked {
     pub needs_csum: bool,
 }
 
+impl Parked {
+    /// Sends the packet to an Ethernet address.
+    pub fn send(&self, device: &mut dyn Device, src: Mac, dst: Mac) -> Result<(), DeviceFull> {
+        let header = ethernet::Repr {
+            dst,
+            src,
+            ethertype: EtherType::IPV4,
+        };
+        let len = ethernet::HEADER + self.packet.len();
+        device.transmit(len, self.needs_csum, &mut |frame| {
+            header.emit(frame).copy_from_slice(&self.packet);
+        })
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// Asked `tries` times, not answered yet.
@@ -279,7 +294,7 @@ impl Neighbours {
             self.outbox.pop_front();
         }
         while let Some((dst, parked)) = self.ready.front() {
-            send_packet(device, mac, *dst, parked)?;
+            parked.send(device, mac, *dst)?;
             self.parked_bytes -= parked.packet.len();
             self.ready.pop_front();
         }
@@ -416,24 +431,6 @@ impl Neighbours {
             self.outbox.push_back((dst, packet));
         }
     }
-}
-
-/// Sends a whole IPv4 packet to an Ethernet address.
-pub fn send_packet(
-    device: &mut dyn Device,
-    src: Mac,
-    dst: Mac,
-    parked: &Parked,
-) -> Result<(), DeviceFull> {
-    let header = ethernet::Repr {
-        dst,
-        src,
-        ethertype: EtherType::IPV4,
-    };
-    let len = ethernet::HEADER + parked.packet.len();
-    device.transmit(len, parked.needs_csum, &mut |frame| {
-        header.emit(frame).copy_from_slice(&parked.packet);
-    })
 }
 
 fn announcement(mac: Mac, ip: Ipv4Addr) -> arp::Repr {

@@ -13,6 +13,8 @@ pub enum NextHop {
     Broadcast,
     /// To a group.
     Multicast(Ipv4Addr),
+    /// To ourselves.
+    Local,
 }
 
 /// The networks we are in, and a gateway to all others.
@@ -26,7 +28,8 @@ impl Routes {
     pub fn lookup(&self, interface: &Interface, dst: Ipv4Addr) -> Option<(NextHop, Ipv4Addr)> {
         let primary = interface.networks().first()?.address;
         match interface.scope(dst) {
-            Scope::Martian | Scope::Local => return None,
+            Scope::Martian => return None,
+            Scope::Local => return Some((NextHop::Local, dst)),
             Scope::Broadcast => return Some((NextHop::Broadcast, primary)),
             Scope::Multicast => return Some((NextHop::Multicast(dst), primary)),
             Scope::DirectedBroadcast | Scope::Unicast => {}

@@ -3,7 +3,8 @@
 use zerocopy::byteorder::{BE, U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::wire::{Malformed, checksum, header_mut};
+use crate::checksum::checksum;
+use crate::wire::{Malformed, header_mut};
 
 /// Bytes of the header.
 pub const HEADER: usize = size_of::<Header>();
@@ -107,7 +108,7 @@ impl<'a> Message<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, Malformed> {
         let (header, payload) =
             Header::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
-        if checksum::of(bytes) != 0 {
+        if checksum(bytes) != 0 {
             return Err(Malformed::Checksum);
         }
         Ok(Message { header, payload })
@@ -151,7 +152,7 @@ impl<'a> Repr<'a> {
         header.checksum.set(0);
         header.rest.set(value);
         payload.copy_from_slice(self.payload);
-        let sum = checksum::of(message);
+        let sum = checksum(message);
         header_mut::<Header>(message).0.checksum.set(sum);
         rest
     }

@@ -6,7 +6,8 @@ use xen_abi::Fuel;
 use zerocopy::byteorder::{BE, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::wire::{Malformed, checksum, header_mut};
+use crate::checksum::checksum;
+use crate::wire::{Malformed, header_mut};
 
 /// Bytes of a header without options.
 pub const HEADER: usize = size_of::<Header>();
@@ -60,7 +61,7 @@ impl<'a> Packet<'a> {
         let packet = Packet::parse_quoted(bytes)?;
         let total = usize::from(packet.header.total_len.get());
         let bytes = bytes.get(..total).ok_or(Malformed::Length)?;
-        if checksum::of(&bytes[..packet.header_len]) != 0 {
+        if checksum(&bytes[..packet.header_len]) != 0 {
             return Err(Malformed::Checksum);
         }
         Ok(Packet { bytes, ..packet })
@@ -242,7 +243,7 @@ impl Repr {
         header.checksum.set(0);
         header.src = self.src.octets();
         header.dst = self.dst.octets();
-        let sum = checksum::of(header.as_bytes());
+        let sum = checksum(header.as_bytes());
         header.checksum.set(sum);
         payload
     }
@@ -285,7 +286,7 @@ mod tests {
         let total = bytes.len() as u16;
         bytes[2..4].copy_from_slice(&total.to_be_bytes());
         bytes[10..12].fill(0);
-        let sum = checksum::of(&bytes[..HEADER + options.len()]);
+        let sum = checksum(&bytes[..HEADER + options.len()]);
         bytes[10..12].copy_from_slice(&sum.to_be_bytes());
         bytes
     }

@@ -1,7 +1,8 @@
 //! Headers as they lie in a frame.
 //!
-//! In reading order, from the outside in: [`ethernet`], [`arp`], [`ipv4`], [`icmpv4`], [`udp`], and [`checksum`]
-//! under the last four. Each file has the same three parts, so knowing one is knowing them all:
+//! In reading order, from the outside in: [`ethernet`], [`arp`], [`ipv4`], [`icmpv4`], [`udp`], [`tcp`] and
+//! [`tcp_options`]; the sum under most of them is [`crate::checksum`]. Up to UDP each file has the same three parts,
+//! so knowing one is knowing them all:
 //!
 //! - a **view** (`Frame`, `Packet`, `Message`, `Datagram`) over borrowed bytes, made by `parse`, which checks whatever
 //!   the accessors rely on: after it, no accessor can fail;
@@ -11,10 +12,11 @@
 //! Nothing here allocates, and no input makes anything here panic.
 
 pub mod arp;
-pub mod checksum;
 pub mod ethernet;
 pub mod icmpv4;
 pub mod ipv4;
+pub mod tcp;
+pub mod tcp_options;
 pub mod udp;
 
 use thiserror::Error;
@@ -22,28 +24,37 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What is wrong with a header. The texts are stable: they are in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{}", self.why())]
 pub enum Malformed {
     /// It ends before its header does.
-    #[error("truncated")]
     Truncated,
     /// The version is not the protocol's.
-    #[error("bad version")]
     Version,
     /// The header's length is less than a header, or more than there is.
-    #[error("bad header length")]
     HeaderLength,
     /// The length says more than there is, or less than a header.
-    #[error("bad length")]
     Length,
     /// The checksum is wrong.
-    #[error("bad checksum")]
     Checksum,
     /// A kind that this stack does not speak.
-    #[error("unknown kind")]
     Kind,
     /// An option's length leads out of the header.
-    #[error("bad option")]
     Option,
+}
+
+impl Malformed {
+    /// The stable text.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Malformed::Truncated => "truncated",
+            Malformed::Version => "bad version",
+            Malformed::HeaderLength => "bad header length",
+            Malformed::Length => "bad length",
+            Malformed::Checksum => "bad checksum",
+            Malformed::Kind => "unknown kind",
+            Malformed::Option => "bad option",
+        }
+    }
 }
 
 /// The front of a buffer as a header, and the rest.
