@@ -242,8 +242,7 @@ impl Stack {
                     ecn: packet.ecn,
                     ttl: packet.ttl,
                 };
-                self.tcp
-                    .receive(now, &info, packet.payload, packet.csum_ok);
+                self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
                 Ok(())
             }
             Protocol::UDP => self.deliver_udp(now, packet),
@@ -378,7 +377,7 @@ impl Stack {
                 ttl: self.profile.net.ttl,
                 ecn: 0,
                 dont_fragment: false,
-                len: repr.len(),
+                len: repr.size(),
                 needs_csum: false,
             };
             self.output.send(now, device, &packet, &mut |to| {
@@ -406,7 +405,7 @@ impl Stack {
                 dst_port: posted.dst.port(),
                 payload: &posted.payload,
             };
-            let fits = ipv4::HEADER + repr.len() <= self.output.interface.mtu;
+            let fits = ipv4::HEADER + repr.size() <= self.output.interface.mtu;
             let packet = Outgoing {
                 src,
                 dst,
@@ -414,7 +413,7 @@ impl Stack {
                 ttl: self.profile.net.ttl,
                 ecn: 0,
                 dont_fragment: false,
-                len: repr.len(),
+                len: repr.size(),
                 needs_csum: tx_checksum && fits,
             };
             let pseudo = udp::Pseudo { src, dst };

@@ -88,3 +88,51 @@ impl Console {
         prod != cons
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::fake::FakeXen;
+
+    const PAGE: Gpa = Gpa(0x60_0000);
+
+    fn console() -> (FakeXen, Console) {
+        let mut xen = FakeXen::new();
+        for index in [IN_CONS, IN_PROD, OUT_CONS, OUT_PROD] {
+            xen.store(PAGE.add(index), Width::B4, 0);
+        }
+        let console = Console::new(&mut xen, PAGE, Port(2));
+        (xen, console)
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_ring_waits_for_room() {
+        let (mut xen, mut console) = console();
+        let mut bytes: VecDeque<u8> = (0..3000u32).map(|n| n as u8).collect();
+        console.pump(&mut xen, &mut bytes).unwrap();
+        assert_eq!(bytes.len(), 3000 - 2048);
+        console.pump(&mut xen, &mut bytes).unwrap();
+        assert_eq!(xen.sent.len(), 1, "nothing moved: nobody is told");
+        xen.store(PAGE.add(OUT_CONS), Width::B4, 2000);
+        console.pump(&mut xen, &mut bytes).unwrap();
+        assert!(bytes.is_empty());
+        let last = xen.load(PAGE.add(OUT + 2999 % OUT_SIZE), Width::B1);
+        assert_eq!(last, u64::from(2999u32 as u8));
+    }
+
+    #[test]
+    fn a_consumer_ahead_of_us_is_refused() {
+        let (mut xen, mut console) = console();
+        xen.store(PAGE.add(OUT_CONS), Width::B4, 1);
+        let pumped = console.pump(&mut xen, &mut VecDeque::from([b'x']));
+        assert_eq!(pumped, Err(ConsoleError::Indices(u32::MAX)));
+    }
+
+    #[test]
+    fn what_is_typed_is_passed_over() {
+        let (mut xen, mut console) = console();
+        xen.store(PAGE.add(IN_PROD), Width::B4, 10);
+        console.pump(&mut xen, &mut VecDeque::new()).unwrap();
+        assert_eq!(xen.load(PAGE.add(IN_CONS), Width::B4), 10);
+    }
+}

@@ -92,3 +92,38 @@ pub fn notify(xen: &mut dyn Hypercalls, port: Port) -> Result<(), Errno> {
     xen.event_channel_op(&mut EvtchnOp::Send { port })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::dev::fake::FakeXen;
+
+    #[test]
+    fn draining_names_pending_unmasked_ports_once_and_leaves_masked_ones_pending() {
+        let mut xen = FakeXen::new();
+        let base = Gpa(0x70_0000);
+        for offset in (0..4096).step_by(8) {
+            xen.store(base.add(offset), Width::B8, 0);
+        }
+        let events = EventChannels::new(&mut xen, base);
+        for (word, pending, mask) in [(0, 0b1010, 0b1000), (63, 1 << 63, 0)] {
+            xen.store(base.add(EVTCHN_PENDING + word * 8), Width::B8, pending);
+            xen.store(base.add(EVTCHN_MASK + word * 8), Width::B8, mask);
+        }
+        xen.store(base.add(VCPU_EVTCHN_PENDING_SEL), Width::B8, 1 | 1 << 63);
+        xen.store(base.add(VCPU_EVTCHN_UPCALL_PENDING), Width::B1, 1);
+
+        let mut ports = Vec::new();
+        events.drain(&mut xen, |port| ports.push(port));
+        assert_eq!(ports, [Port(1), Port(4095)]);
+        assert_eq!(xen.load(base.add(EVTCHN_PENDING), Width::B8), 0b1000);
+        let upcall = base.add(VCPU_EVTCHN_UPCALL_PENDING);
+        assert_eq!(xen.load(upcall, Width::B1), 0);
+
+        ports.clear();
+        events.drain(&mut xen, |port| ports.push(port));
+        assert!(ports.is_empty());
+    }
+}

@@ -88,6 +88,16 @@ impl GrantTable {
         self.given
     }
 
+    /// Whether `count` more grants can be given; grows the table when that helps.
+    pub fn reserve(&mut self, xen: &mut dyn Hypercalls, count: usize) -> bool {
+        while self.free.len() < count {
+            if self.grow(xen).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Lets `peer` use `frame`.
     pub fn grant(
         &mut self,
@@ -97,8 +107,8 @@ impl GrantTable {
         access: Access,
     ) -> Result<GrantRef, GrantError> {
         let number = u32::try_from(frame.0).map_err(|_| GrantError::Frame(frame))?;
-        if self.free.is_empty() {
-            self.grow(xen)?;
+        if !self.reserve(xen, 1) {
+            return Err(GrantError::Full);
         }
         let gref = self.free.pop().ok_or(GrantError::Full)?;
         self.given += 1;
@@ -157,5 +167,60 @@ impl GrantTable {
     fn entry(&self, gref: GrantRef) -> Gpa {
         assert!(gref.0 < self.frames * GRANT_ENTRIES_PER_FRAME);
         self.base.gpa().add(u64::from(gref.0) * 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::fake::FakeXen;
+
+    fn table() -> (FakeXen, GrantTable) {
+        let mut xen = FakeXen::new();
+        let table = GrantTable::new(&mut xen).unwrap();
+        (xen, table)
+    }
+
+    #[test]
+    fn references_are_handed_out_from_8_and_used_again() {
+        let (mut xen, mut table) = table();
+        let give = |xen: &mut FakeXen, table: &mut GrantTable| {
+            table
+                .grant(xen, DomId(0), Gfn(7), Access::ReadOnly)
+                .unwrap()
+        };
+        assert_eq!(give(&mut xen, &mut table), GrantRef(8));
+        assert_eq!(give(&mut xen, &mut table), GrantRef(9));
+        table.end(&mut xen, GrantRef(8)).unwrap();
+        assert_eq!(give(&mut xen, &mut table), GrantRef(8));
+        assert_eq!(table.given(), 2);
+    }
+
+    #[test]
+    fn a_grant_in_use_cannot_be_ended() {
+        let (mut xen, mut table) = table();
+        let gref = table
+            .grant(&mut xen, DomId(0), Gfn(7), Access::ReadWrite)
+            .unwrap();
+        xen.set_in_use(gref, true);
+        assert_eq!(table.end(&mut xen, gref), Err(GrantError::InUse(gref)));
+        xen.set_in_use(gref, false);
+        assert_eq!(table.end(&mut xen, gref), Ok(()));
+    }
+
+    #[test]
+    fn the_table_grows_until_xen_gives_no_more() {
+        let (mut xen, mut table) = table();
+        let mut given = 0;
+        while table
+            .grant(&mut xen, DomId(0), Gfn(7), Access::ReadOnly)
+            .is_ok()
+        {
+            given += 1;
+        }
+        assert_eq!(
+            given,
+            2 * GRANT_ENTRIES_PER_FRAME - GNTTAB_NR_RESERVED_ENTRIES
+        );
     }
 }

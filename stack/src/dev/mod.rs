@@ -1,5 +1,7 @@
-//! The guest's side of Xen's split drivers. All of it is called from the phases of a run, and nowhere else.
+//! Devices: where a stack puts frames, and the guest's side of Xen's split drivers. The latter are called from the
+//! phases of a run, and nowhere else.
 //!
+//! - [`raw`]: devices without Xen, for a stack that runs alone.
 //! - [`evtchn`]: event channels: which ports are pending, and how to ring the peer's.
 //! - [`gnttab`]: grants: which frames the backend may use.
 //! - [`ring`]: the arithmetic of a shared ring's front end.
@@ -9,7 +11,10 @@
 
 pub mod console;
 pub mod evtchn;
+#[cfg(test)]
+mod fake;
 pub mod gnttab;
 pub mod netfront;
+pub mod raw;
 pub mod ring;
 pub mod xenbus;

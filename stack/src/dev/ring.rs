@@ -112,11 +112,7 @@ impl FrontRing {
 
     /// Asks for an event when `after` more responses are there, then looks a last time: whether some came meanwhile.
     /// `RING_FINAL_CHECK_FOR_RESPONSES`.
-    pub fn final_check(
-        &self,
-        xen: &mut dyn Hypercalls,
-        after: u32,
-    ) -> Result<bool, RingOverrun> {
+    pub fn final_check(&self, xen: &mut dyn Hypercalls, after: u32) -> Result<bool, RingOverrun> {
         let event = self.taken.wrapping_add(after.max(1));
         let at = self.page.gpa().add(RSP_EVENT);
         xen.store(at, Width::B4, u64::from(event));

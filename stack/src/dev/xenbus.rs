@@ -172,20 +172,75 @@ fn pieces(from: u32, bytes: &mut [u8]) -> impl Iterator<Item = (u64, &mut [u8])>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dev::fake::FakeXen;
+
+    const PAGE: Gpa = Gpa(0x50_0000);
+
+    /// A ring whose indices stand at `start`.
+    fn ring(start: u32) -> (FakeXen, Xenbus) {
+        let mut xen = FakeXen::new();
+        for index in [REQ_CONS, REQ_PROD, RSP_CONS, RSP_PROD] {
+            xen.store(PAGE.add(index), Width::B4, u64::from(start));
+        }
+        let xenbus = Xenbus::new(&mut xen, PAGE, Port(1));
+        (xen, xenbus)
+    }
+
+    /// Plays a daemon that sends back every byte that it gets.
+    fn echo(xen: &mut FakeXen) {
+        let prod = xen.load(PAGE.add(REQ_PROD), Width::B4) as u32;
+        let mut cons = xen.load(PAGE.add(REQ_CONS), Width::B4) as u32;
+        while cons != prod {
+            let at = u64::from(cons) % RING_SIZE;
+            let byte = xen.load(PAGE.add(REQ + at), Width::B1);
+            xen.store(PAGE.add(RSP + at), Width::B1, byte);
+            cons = cons.wrapping_add(1);
+        }
+        xen.store(PAGE.add(REQ_CONS), Width::B4, u64::from(cons));
+        xen.store(PAGE.add(RSP_PROD), Width::B4, u64::from(cons));
+    }
 
     #[test]
-    fn bytes_that_pass_the_rings_end_go_on_at_its_beginning() {
-        let mut bytes = [0; 10];
-        let cut: Vec<_> = pieces(u32::MAX - 2, &mut bytes)
-            .map(|(at, piece)| (at, piece.len()))
-            .collect();
-        assert_eq!(cut, [(1021, 3), (0, 7)]);
+    fn a_message_longer_than_the_ring_goes_in_pieces_past_the_wrap_of_the_indices() {
+        let (mut xen, mut xenbus) = ring(u32::MAX - 700);
+        let message = Message {
+            kind: 11,
+            request: 7,
+            transaction: 3,
+            payload: (0..PAYLOAD_MAX).map(|n| n as u8).collect(),
+        };
+        xenbus.send(&message);
+        let mut received = Vec::new();
+        for _ in 0..6 {
+            xenbus
+                .pump(&mut xen, |message| received.push(message))
+                .unwrap();
+            echo(&mut xen);
+        }
+        assert_eq!(received, [message]);
+        assert_eq!(xen.sent.len(), 6, "each move of bytes is told once");
     }
 
     #[test]
     fn indices_further_apart_than_the_ring_are_refused() {
-        assert_eq!(used(5, u32::MAX), Ok(6));
-        assert_eq!(used(1025, 0), Err(XenbusError::Indices(1025)));
-        assert_eq!(used(0, 1), Err(XenbusError::Indices(u32::MAX)));
+        let (mut xen, mut xenbus) = ring(5);
+        xen.store(PAGE.add(RSP_PROD), Width::B4, 5 + 1025);
+        let pumped = xenbus.pump(&mut xen, |_| {});
+        assert_eq!(pumped, Err(XenbusError::Indices(1025)));
+    }
+
+    #[test]
+    fn a_payload_longer_than_the_protocol_allows_is_refused() {
+        let (mut xen, mut xenbus) = ring(0);
+        let header = XsdSockmsg {
+            kind: 2,
+            req_id: 1,
+            tx_id: 0,
+            len: 4097,
+        };
+        xen.write(PAGE.add(RSP), header.as_bytes());
+        xen.store(PAGE.add(RSP_PROD), Width::B4, 16);
+        let pumped = xenbus.pump(&mut xen, |_| {});
+        assert_eq!(pumped, Err(XenbusError::Length(4097)));
     }
 }

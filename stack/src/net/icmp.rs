@@ -174,7 +174,10 @@ impl Icmp {
     fn pay(&mut self, now: Instant) -> bool {
         let earned = now.since(self.refilled) / self.profile.icmp_interval;
         if earned > 0 {
-            self.tokens = self.profile.icmp_burst.min(self.tokens.saturating_add(earned));
+            self.tokens = self
+                .profile
+                .icmp_burst
+                .min(self.tokens.saturating_add(earned));
             self.refilled = self
                 .refilled
                 .plus(earned.saturating_mul(self.profile.icmp_interval));
@@ -188,10 +191,7 @@ impl Icmp {
 }
 
 /// What an error says about the packet that it quotes, which must have been ours: its source is our end.
-pub fn report(
-    quoted: &ipv4::Packet<'_>,
-    error: IcmpError,
-) -> Result<Report, &'static str> {
+pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'static str> {
     if quoted.offset() != 0 {
         return Err("a quotation without ports");
     }
@@ -231,7 +231,7 @@ mod tests {
         unicast: bool,
     ) -> Result<Option<Report>, &'static str> {
         let repr = icmpv4::Repr { kind, payload };
-        let mut bytes = vec![0; repr.len()];
+        let mut bytes = vec![0; repr.size()];
         repr.emit(&mut bytes);
         let ends = Ends {
             src: THEM,
@@ -316,7 +316,12 @@ mod tests {
         let profile = NetProfile::default();
         let mut icmp = Icmp::new(&profile);
         for seq in 0..1000 {
-            let _ = receive(&mut icmp, Kind::EchoRequest { ident: 1, seq }, &[0; 9000], true);
+            let _ = receive(
+                &mut icmp,
+                Kind::EchoRequest { ident: 1, seq },
+                &[0; 9000],
+                true,
+            );
             let _ = receive(&mut icmp, Kind::EchoReply { ident: 1, seq }, &[], true);
         }
         assert!(icmp.outbox_bytes <= profile.icmp_bytes && icmp.outbox.len() <= profile.icmp_queue);

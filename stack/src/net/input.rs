@@ -54,11 +54,8 @@ mod tests {
     use crate::wire::ipv4::{HEADER, Protocol, Repr};
 
     fn verdict(src: &str, dst: &str, ttl: u8, group: bool) -> Result<bool, &'static str> {
-        let (interface, _) = Interface::new(
-            Mac::default(),
-            1500,
-            &[Cidr::parse("10.0.0.2/24").unwrap()],
-        );
+        let (interface, _) =
+            Interface::new(Mac::default(), 1500, &[Cidr::parse("10.0.0.2/24").unwrap()]);
         let repr = Repr {
             src: src.parse().unwrap(),
             dst: dst.parse().unwrap(),
@@ -83,7 +80,13 @@ mod tests {
         assert_eq!(verdict("1.2.3.4", "255.255.255.255", 1, true), Ok(false));
         for (src, dst, ttl, group, why) in [
             ("10.0.0.9", "10.0.0.2", 0, false, "TTL 0"),
-            ("10.0.0.2", "10.0.0.2", 9, false, "the source is our own address"),
+            (
+                "10.0.0.2",
+                "10.0.0.2",
+                9,
+                false,
+                "the source is our own address",
+            ),
             ("127.0.0.1", "10.0.0.2", 9, false, "martian source"),
             ("224.0.0.1", "10.0.0.2", 9, false, "martian source"),
             ("10.0.0.255", "10.0.0.2", 9, false, "martian source"),
@@ -91,7 +94,13 @@ mod tests {
             ("10.0.0.9", "10.0.0.255", 9, true, "directed broadcast"),
             ("10.0.0.9", "10.0.0.3", 9, false, "not for us"),
             ("10.0.0.9", "127.0.0.1", 9, false, "not for us"),
-            ("10.0.0.9", "224.0.0.1", 9, true, "a group that we are not in"),
+            (
+                "10.0.0.9",
+                "224.0.0.1",
+                9,
+                true,
+                "a group that we are not in",
+            ),
             (
                 "10.0.0.9",
                 "10.0.0.2",

@@ -102,7 +102,11 @@ impl Interface {
             _ if address == Ipv4Addr::BROADCAST => Scope::Broadcast,
             0 | 127 | 240..=255 => Scope::Martian,
             224..=239 => Scope::Multicast,
-            _ if self.addresses.iter().any(|n| n.broadcast() == Some(address)) => {
+            _ if self
+                .addresses
+                .iter()
+                .any(|n| n.broadcast() == Some(address)) =>
+            {
                 Scope::DirectedBroadcast
             }
             _ => Scope::Unicast,

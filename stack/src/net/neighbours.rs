@@ -312,7 +312,10 @@ impl Neighbours {
             let most = self.profile.arp_tries;
             match &mut neighbour.state {
                 State::Reachable(mac) => {
-                    let state = State::Stale { mac: *mac, tries: 0 };
+                    let state = State::Stale {
+                        mac: *mac,
+                        tries: 0,
+                    };
                     self.set(ip, state, now.plus(self.profile.arp_stale));
                 }
                 State::Stale { tries: 0, .. } => {}
@@ -452,4 +455,196 @@ fn source_for(interface: &Interface, ip: Ipv4Addr) -> Ipv4Addr {
         .max_by_key(|n| n.prefix)
         .or(networks.first())
         .map_or(Ipv4Addr::UNSPECIFIED, |n| n.address)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::addr::Cidr;
+    use crate::api::DeviceCaps;
+    use crate::dev::raw::RawDevice;
+    use crate::net::profile::SECOND;
+    use crate::wire::ethernet::Frame;
+
+    const OUR_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const THEIR_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
+    const US: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const THEM: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+    struct Bench {
+        interface: Interface,
+        device: RawDevice,
+        n: Neighbours,
+    }
+
+    impl Bench {
+        fn new(profile: &NetProfile) -> Bench {
+            let cidr = Cidr::parse("10.0.0.1/16").unwrap();
+            let caps = DeviceCaps {
+                mac: OUR_MAC,
+                mtu: 1500,
+                tx_checksum: false,
+            };
+            Bench {
+                interface: Interface::new(OUR_MAC, 1500, &[cidr]).0,
+                device: RawDevice::new(caps, 256),
+                n: Neighbours::new(profile),
+            }
+        }
+        fn resolve(&mut self, now: u64, ip: Ipv4Addr) -> Option<Mac> {
+            self.n.resolve(Instant(now), &self.interface, US, ip)
+        }
+        /// Lets time pass, and says what was sent: whom each frame is for and what it carries.
+        fn sent(&mut self, now: u64) -> Vec<(Mac, EtherType)> {
+            let fuel = Fuel::unlimited();
+            self.n.tick(Instant(now), &self.interface, &fuel);
+            self.n.transmit(OUR_MAC, &mut self.device).unwrap();
+            let mut sent = Vec::new();
+            while let Some(one) = self.device.take(|frame, _| {
+                let frame = Frame::parse(frame).unwrap();
+                (frame.dst(), frame.ethertype())
+            }) {
+                sent.push(one);
+            }
+            sent
+        }
+        fn hear(
+            &mut self,
+            now: u64,
+            operation: Operation,
+            from: (Mac, Ipv4Addr),
+            target: Ipv4Addr,
+        ) -> Result<(), &'static str> {
+            let mut bytes = [0; arp::PACKET];
+            arp::Repr {
+                operation,
+                sender_mac: from.0,
+                sender_ip: from.1,
+                target_mac: Mac::default(),
+                target_ip: target,
+            }
+            .emit(&mut bytes);
+            let packet = arp::Packet::parse(&bytes).unwrap();
+            self.n.receive(Instant(now), &self.interface, &packet)
+        }
+    }
+
+    fn parked() -> Parked {
+        Parked {
+            packet: vec![1; 100],
+            needs_csum: false,
+        }
+    }
+
+    const ARP: EtherType = EtherType::ARP;
+    const IPV4: EtherType = EtherType::IPV4;
+
+    #[test]
+    fn a_packet_waits_until_its_neighbour_answers() {
+        let mut b = Bench::new(&NetProfile::default());
+        assert_eq!(b.resolve(0, THEM), None);
+        b.n.park(THEM, parked());
+        assert_eq!(b.sent(0), [(Mac::BROADCAST, ARP)]);
+        assert_eq!(b.n.timers(), TimerKinds::FINISH);
+        b.hear(5, Operation::Reply, (THEIR_MAC, THEM), US).unwrap();
+        assert_eq!(b.sent(5), [(THEIR_MAC, IPV4)]);
+        assert_eq!((b.resolve(6, THEM), b.n.parked_bytes), (Some(THEIR_MAC), 0));
+        assert_eq!(b.n.timers(), TimerKinds::CACHE);
+    }
+
+    #[test]
+    fn an_absent_neighbour_is_asked_three_times_a_second_apart_then_failed() {
+        let mut b = Bench::new(&NetProfile::default());
+        assert_eq!(b.resolve(0, THEM), None);
+        b.n.park(THEM, parked());
+        for second in 0..3 {
+            assert_eq!(b.sent(second * SECOND), [(Mac::BROADCAST, ARP)]);
+            assert_eq!(b.n.poll_at(), Some(Instant((second + 1) * SECOND)));
+            assert_eq!(b.sent(second * SECOND + 1), []);
+        }
+        assert_eq!(b.sent(3 * SECOND), []);
+        assert_eq!(b.n.next_failed(), Some(parked()));
+        assert_eq!((b.n.poll_at(), b.n.parked_bytes), (None, 0));
+    }
+
+    #[test]
+    fn a_stale_neighbour_is_used_while_it_is_asked_by_unicast() {
+        let profile = NetProfile::default();
+        let mut b = Bench::new(&profile);
+        b.hear(0, Operation::Request, (THEIR_MAC, THEM), US)
+            .unwrap();
+        assert_eq!(b.sent(0), [(THEIR_MAC, ARP)], "the answer");
+        let stale = profile.arp_reachable;
+        assert_eq!(b.sent(stale), []);
+        assert_eq!(b.resolve(stale, THEM), Some(THEIR_MAC));
+        assert_eq!(b.sent(stale), [(THEIR_MAC, ARP)]);
+        assert_eq!(b.resolve(stale, THEM), Some(THEIR_MAC));
+        assert_eq!(b.sent(stale + SECOND), [(THEIR_MAC, ARP)]);
+        assert_eq!(b.sent(stale + 2 * SECOND), [(THEIR_MAC, ARP)]);
+        assert_eq!(b.sent(stale + 3 * SECOND), []);
+        assert_eq!(b.resolve(stale + 3 * SECOND, THEM), None, "forgotten");
+    }
+
+    #[test]
+    fn only_who_speaks_to_us_is_remembered() {
+        let mut b = Bench::new(&NetProfile::default());
+        let other = Ipv4Addr::new(10, 0, 0, 3);
+        b.hear(0, Operation::Request, (THEIR_MAC, THEM), other)
+            .unwrap();
+        b.hear(0, Operation::Reply, (THEIR_MAC, THEM), US).unwrap();
+        let off_link = Ipv4Addr::new(192, 168, 0, 1);
+        b.hear(0, Operation::Request, (THEIR_MAC, off_link), US)
+            .unwrap();
+        assert!(b.n.table.is_empty());
+        // A probe (RFC 5227) is answered all the same.
+        b.sent(0);
+        b.hear(
+            0,
+            Operation::Request,
+            (THEIR_MAC, Ipv4Addr::UNSPECIFIED),
+            US,
+        )
+        .unwrap();
+        assert_eq!(b.sent(0), [(THEIR_MAC, ARP)]);
+    }
+
+    #[test]
+    fn our_address_is_defended_now_and_then() {
+        let mut b = Bench::new(&NetProfile::default());
+        let mut claim = |now| {
+            assert!(
+                b.hear(now, Operation::Request, (THEIR_MAC, US), US)
+                    .is_err()
+            );
+            b.sent(now)
+        };
+        assert_eq!(claim(0), [(Mac::BROADCAST, ARP)]);
+        assert_eq!(claim(SECOND), []);
+        assert_eq!(claim(10 * SECOND), [(Mac::BROADCAST, ARP)]);
+    }
+
+    #[test]
+    fn queues_and_the_table_are_bounded() {
+        let profile = NetProfile {
+            neighbours: 8,
+            neighbour_queue: 3,
+            neighbour_bytes: 1000,
+            ..NetProfile::default()
+        };
+        let mut b = Bench::new(&profile);
+        for last in 1..=100 {
+            let ip = Ipv4Addr::new(10, 0, 1, last);
+            assert_eq!(b.resolve(last.into(), ip), None);
+            for _ in 0..5 {
+                b.n.park(ip, parked());
+            }
+            assert!(b.n.table.len() <= 8 && b.n.parked_bytes <= 1000);
+        }
+        b.sent(10 * SECOND);
+        b.sent(20 * SECOND);
+        b.sent(30 * SECOND);
+        assert_eq!((b.n.table.len(), b.n.parked_bytes), (0, 0));
+    }
 }

@@ -525,7 +525,8 @@ mod tests {
         assert_eq!(udp.next_ready(), Some(id));
         assert_eq!((udp.next_ready(), udp.ready(id)), (None, Ready::WRITE));
         for _ in 0..3 {
-            udp.receive(at("10.0.0.9:1"), at("10.0.0.2:7"), b"x").unwrap();
+            udp.receive(at("10.0.0.9:1"), at("10.0.0.2:7"), b"x")
+                .unwrap();
         }
         assert_eq!((udp.next_ready(), udp.next_ready()), (Some(id), None));
         assert_eq!(udp.ready(id), Ready::READ | Ready::WRITE);

@@ -83,7 +83,9 @@ impl BootInfo {
         let mut modules = Vec::new();
         for n in 0..u64::from(info.nr_modules) {
             let mut entry = HvmModlistEntry::new_zeroed();
-            let at = info.modlist_paddr.wrapping_add(n * size_of::<HvmModlistEntry>() as u64);
+            let at = info
+                .modlist_paddr
+                .wrapping_add(n * size_of::<HvmModlistEntry>() as u64);
             xen.read(Gpa(at), entry.as_mut_bytes());
             modules.push(read_module(xen, &entry)?);
         }
@@ -93,15 +95,20 @@ impl BootInfo {
         })
     }
 
-    /// The value of the command line's word `key=value`; the last one counts.
+    /// The value of the command line's word `key=value`.
     pub fn arg(&self, key: &str) -> Option<&str> {
-        self.cmdline
-            .split_ascii_whitespace()
-            .filter_map(|word| word.split_once('='))
-            .filter(|(k, _)| *k == key)
-            .map(|(_, value)| value)
-            .last()
+        word(&self.cmdline, key)
     }
+}
+
+/// The value of a command line's word `key=value`; the last one counts.
+pub fn word<'a>(cmdline: &'a str, key: &str) -> Option<&'a str> {
+    cmdline
+        .split_ascii_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .filter(|(k, _)| *k == key)
+        .map(|(_, value)| value)
+        .next_back()
 }
 
 /// Only the command line: what a kernel with several applications looks at first.
@@ -175,40 +182,7 @@ impl Platform {
         }
         let shared_info = xen.reserve_gfns(1).ok_or(BootError::NoRoom)?;
         let grants = GrantTable::new(xen)?;
-        Self::connect(xen, shared_info, grants)
-    }
-
-    /// After a suspend that was not cancelled every special page, port and grant is new.
-    pub fn resume(self, xen: &mut dyn Hypercalls) -> Result<Platform, BootError> {
-        let mut grants = self.grants;
-        grants.resume(xen)?;
-        Self::connect(xen, self.shared_info, grants)
-    }
-
-    fn connect(
-        xen: &mut dyn Hypercalls,
-        shared_info: Gfn,
-        grants: GrantTable,
-    ) -> Result<Platform, BootError> {
-        xen.memory_op(&mut MemoryOp::AddToPhysmap {
-            domid: DomId::SELF,
-            space: MapSpace::SharedInfo,
-            idx: 0,
-            gpfn: shared_info,
-        })?;
-        let events = EventChannels::new(xen, shared_info.gpa());
-        xen.hvm_op(&mut HvmOp::SetParam {
-            domid: DomId::SELF,
-            index: HVM_PARAM_CALLBACK_IRQ,
-            value: CALLBACK_BY_VECTOR,
-        })?;
-        let (page, port) = ring(xen, HVM_PARAM_STORE_PFN, HVM_PARAM_STORE_EVTCHN)?;
-        let xenbus = Xenbus::new(xen, page, port);
-        events.unmask(xen, port)?;
-        let (page, port) = ring(xen, HVM_PARAM_CONSOLE_PFN, HVM_PARAM_CONSOLE_EVTCHN)?;
-        let console = Console::new(xen, page, port);
-        events.unmask(xen, port)?;
-        events.bind_virq(xen, VIRQ_TIMER)?;
+        let (events, xenbus, console) = connect(xen, shared_info)?;
         Ok(Platform {
             shared_info,
             events,
@@ -216,6 +190,13 @@ impl Platform {
             xenbus,
             console,
         })
+    }
+
+    /// After a suspend that was not cancelled every special page, port and grant is new.
+    pub fn reconnect(&mut self, xen: &mut dyn Hypercalls) -> Result<(), BootError> {
+        self.grants.resume(xen)?;
+        (self.events, self.xenbus, self.console) = connect(xen, self.shared_info)?;
+        Ok(())
     }
 
     /// The wall clock at system time 0. Xen makes the version odd while it writes.
@@ -233,6 +214,33 @@ impl Platform {
         }
         WallClock::default()
     }
+}
+
+/// Maps `shared_info` and takes over the channels that the toolstack opened.
+fn connect(
+    xen: &mut dyn Hypercalls,
+    shared_info: Gfn,
+) -> Result<(EventChannels, Xenbus, Console), BootError> {
+    xen.memory_op(&mut MemoryOp::AddToPhysmap {
+        domid: DomId::SELF,
+        space: MapSpace::SharedInfo,
+        idx: 0,
+        gpfn: shared_info,
+    })?;
+    let events = EventChannels::new(xen, shared_info.gpa());
+    xen.hvm_op(&mut HvmOp::SetParam {
+        domid: DomId::SELF,
+        index: HVM_PARAM_CALLBACK_IRQ,
+        value: CALLBACK_BY_VECTOR,
+    })?;
+    let (page, port) = ring(xen, HVM_PARAM_STORE_PFN, HVM_PARAM_STORE_EVTCHN)?;
+    let xenbus = Xenbus::new(xen, page, port);
+    events.unmask(xen, port)?;
+    let (page, port) = ring(xen, HVM_PARAM_CONSOLE_PFN, HVM_PARAM_CONSOLE_EVTCHN)?;
+    let console = Console::new(xen, page, port);
+    events.unmask(xen, port)?;
+    events.bind_virq(xen, VIRQ_TIMER)?;
+    Ok((events, xenbus, console))
 }
 
 /// The kernel's random stream.

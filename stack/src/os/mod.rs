@@ -23,10 +23,11 @@ pub mod xenstore;
 
 pub use boot::Module;
 pub use handle::{Interest, Os, Sleep, Stopping, TimedOut};
-pub use kernel::{AppMain, Interface, Unikernel};
+pub use kernel::{AppMain, MakeStack, StackConfig, Unikernel};
 pub use ping::PingError;
 pub use raw::FramePort;
 pub use shared::{TcpIp, WallClock};
 pub use tcp::{TcpListener, TcpStream, any};
 pub use udp::UdpSocket;
+pub use vif::InterfaceConfig;
 pub use xenstore::{Watch, Xenstore};

@@ -6,10 +6,11 @@ use core::net::IpAddr;
 use core::task::{Poll, Waker};
 
 use thiserror::Error;
+use xen_abi::Instant;
 
 use super::handle::{Os, TimedOut};
 use super::shared::TcpIp;
-use crate::api::{EchoId, SocketError};
+use crate::api::{EchoReply, SocketError};
 use crate::event::TimerKinds;
 
 /// Why a ping has no answer.
@@ -24,16 +25,16 @@ pub enum PingError {
 }
 
 /// An echo request that somebody waits for.
-struct Echo {
+struct Request {
     remote: IpAddr,
-    answered: bool,
+    answered: Option<Instant>,
     waker: Option<Waker>,
 }
 
 /// The echo requests under way.
 #[derive(Default)]
 pub struct Echoes {
-    waiting: BTreeMap<EchoId, Echo>,
+    waiting: BTreeMap<u16, Request>,
     last_seq: u16,
 }
 
@@ -41,26 +42,26 @@ impl Echoes {
     /// Who asks: a kernel is one asker.
     const IDENT: u16 = 0xEB17;
 
-    fn begin(&mut self, remote: IpAddr) -> EchoId {
+    fn begin(&mut self, remote: IpAddr) -> u16 {
         self.last_seq = self.last_seq.wrapping_add(1);
-        let id = EchoId {
-            ident: Self::IDENT,
-            seq: self.last_seq,
-        };
-        let echo = Echo {
+        let request = Request {
             remote,
-            answered: false,
+            answered: None,
             waker: None,
         };
-        self.waiting.insert(id, echo);
-        id
+        self.waiting.insert(self.last_seq, request);
+        self.last_seq
     }
 
     /// An answer came. One that nobody waits for, or from somebody else, is passed over.
-    pub fn answered(&mut self, from: IpAddr, id: EchoId) {
-        if let Some(echo) = self.waiting.get_mut(&id).filter(|echo| echo.remote == from) {
-            echo.answered = true;
-            if let Some(waker) = echo.waker.take() {
+    pub fn answered(&mut self, reply: &EchoReply) {
+        let request = self.waiting.get_mut(&reply.seq);
+        let Some(request) = request.filter(|r| r.remote == reply.from) else {
+            return;
+        };
+        if reply.ident == Self::IDENT {
+            request.answered = Some(reply.at);
+            if let Some(waker) = request.waker.take() {
                 waker.wake();
             }
         }
@@ -70,44 +71,44 @@ impl Echoes {
 /// Forgets an echo request when its future is over or dropped.
 struct Waiting<S: TcpIp> {
     os: Os<S>,
-    id: EchoId,
+    seq: u16,
+}
+
+impl<S: TcpIp> Waiting<S> {
+    /// When the answer came.
+    async fn answer(&self) -> Instant {
+        poll_fn(|cx| {
+            let mut shared = self.os.0.borrow_mut();
+            let Some(request) = shared.echoes.waiting.get_mut(&self.seq) else {
+                return Poll::Pending;
+            };
+            request.waker = Some(cx.waker().clone());
+            request.answered.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
 }
 
 impl<S: TcpIp> Drop for Waiting<S> {
     fn drop(&mut self) {
-        self.os.0.borrow_mut().echoes.waiting.remove(&self.id);
+        self.os.0.borrow_mut().echoes.waiting.remove(&self.seq);
     }
 }
 
 impl<S: TcpIp> Os<S> {
-    /// Sends an echo request with `len` bytes of data and waits up to `limit` nanoseconds for its answer: the round
-    /// trip's time in nanoseconds.
-    pub async fn ping(&self, remote: IpAddr, len: usize, limit: u64) -> Result<u64, PingError> {
-        let id = self.0.borrow_mut().echoes.begin(remote);
+    /// Sends an echo request with these bytes and waits up to `limit` nanoseconds for its answer: the round trip's
+    /// time in nanoseconds.
+    pub async fn ping(&self, remote: IpAddr, data: &[u8], limit: u64) -> Result<u64, PingError> {
+        let seq = self.0.borrow_mut().echoes.begin(remote);
         let waiting = Waiting {
             os: self.clone(),
-            id,
+            seq,
         };
         let sent = self.now();
-        self.with_net(|now, net| net.ping(now, remote, id, len))?;
-        self.timeout(limit, TimerKinds::FINISH, waiting.answer())
+        self.with_net(|now, net| net.ping(now, remote, Echoes::IDENT, seq, data))?;
+        let answered = self
+            .timeout(limit, TimerKinds::FINISH, waiting.answer())
             .await?;
-        Ok(self.now().since(sent))
-    }
-}
-
-impl<S: TcpIp> Waiting<S> {
-    async fn answer(&self) {
-        poll_fn(|cx| {
-            let mut shared = self.os.0.borrow_mut();
-            match shared.echoes.waiting.get_mut(&self.id) {
-                Some(echo) if !echo.answered => {
-                    echo.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-                _ => Poll::Ready(()),
-            }
-        })
-        .await;
+        Ok(answered.since(sent))
     }
 }

@@ -8,9 +8,11 @@ use core::net::SocketAddr;
 use xen_abi::Instant;
 
 use super::handle::{Interest, Os};
-use crate::addr::Mac;
+use super::kernel::StackConfig;
+use crate::addr::{IpAddress, Mac};
 use crate::api::{
-    Device, How, NetStack, Ready, SocketError, SocketId, SocketKind, SocketOption, Sockets,
+    Device, Echo, EchoReply, How, NetStack, Ready, SocketError, SocketId, SocketKind, SocketOption,
+    Sockets,
 };
 
 /// Frames that may wait in either direction; more are dropped and counted.
@@ -28,10 +30,13 @@ pub struct FramePort {
 }
 
 impl FramePort {
-    /// A port with nothing in it.
-    pub fn new(mac: Mac) -> FramePort {
+    /// A port on an interface that is up, with nothing in it.
+    pub fn new(config: StackConfig) -> FramePort {
+        let mut bytes = Vec::new();
+        config.interface.up().encode(&mut bytes);
+        config.sink.emit(&bytes);
         FramePort {
-            mac,
+            mac: config.interface.mac,
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
             news: false,
@@ -191,5 +196,21 @@ impl Sockets for FramePort {
     }
     fn next_ready(&mut self) -> Option<SocketId> {
         core::mem::take(&mut self.news).then_some(FRAMES)
+    }
+}
+
+impl Echo for FramePort {
+    fn ping(
+        &mut self,
+        _now: Instant,
+        _to: IpAddress,
+        _ident: u16,
+        _seq: u16,
+        _payload: &[u8],
+    ) -> Result<(), SocketError> {
+        Err(SocketError::EOPNOTSUPP)
+    }
+    fn next_echo_reply(&mut self) -> Option<EchoReply> {
+        None
     }
 }

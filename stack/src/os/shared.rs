@@ -3,7 +3,6 @@
 //! Tasks put wishes in here (console lines, xenstore requests, work on devices) and the kernel's phases carry them
 //! out; the phases put what happened in here and wake who waits for it.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -21,13 +20,13 @@ use super::timers::Timers;
 use super::vif::VifWork;
 use super::xenstore::Store;
 use crate::addr::Cidr;
-use crate::api::{NetStack, SocketId, Sockets};
+use crate::api::{Echo, NetStack, SocketId, Sockets};
 use crate::event::Event;
 
 /// A whole TCP/IP stack: what a kernel is built around.
-pub trait TcpIp: NetStack + Sockets + 'static {}
+pub trait TcpIp: NetStack + Sockets + Echo + 'static {}
 
-impl<S: NetStack + Sockets + 'static> TcpIp for S {}
+impl<S: NetStack + Sockets + Echo + 'static> TcpIp for S {}
 
 /// Who waits on a socket.
 #[derive(Default)]
@@ -124,6 +123,8 @@ pub struct Shared<S> {
     /// The shutdown that was asked for, and who waits for that.
     pub stopping: Option<ShutdownReason>,
     pub stop_waiters: Waiters,
+    /// A suspend was asked for.
+    pub suspend: bool,
     /// The shutdown that the kernel shall carry out at the end of this run.
     pub halt: Option<ShutdownReason>,
 }
@@ -170,6 +171,7 @@ impl<S: TcpIp> Shared<S> {
             fuel,
             stopping: None,
             stop_waiters: Waiters::default(),
+            suspend: false,
             halt: None,
         }
     }
@@ -181,7 +183,7 @@ impl<S: TcpIp> Shared<S> {
         self.sink.emit(&bytes);
     }
 
-    /// Wakes the tasks whose sockets became ready.
+    /// Wakes the tasks whose sockets became ready, or whose pings were answered.
     pub fn wake_sockets(&mut self) {
         let Some(net) = &mut self.net else { return };
         while let Some(socket) = net.next_ready() {
@@ -193,6 +195,9 @@ impl<S: TcpIp> Shared<S> {
                 waker.wake();
             }
         }
+        while let Some(reply) = net.next_echo_reply() {
+            self.echoes.answered(&reply);
+        }
     }
 
     /// Tells the applications that the domain shall stop. The first reason counts.
@@ -203,14 +208,9 @@ impl<S: TcpIp> Shared<S> {
         }
     }
 
-    /// Queues a console line, named after the application.
+    /// Queues a console line.
     pub fn print(&mut self, line: &str) {
         self.console.push_line(line);
-    }
-
-    /// Queues a task; the executor takes it after the present poll.
-    pub fn spawn(&mut self, task: impl Future<Output = ()> + 'static) {
-        self.spawned.push(Box::pin(task));
     }
 
     /// What the command line says for `key`.
@@ -230,10 +230,7 @@ mod tests {
             nanos: 999_999_999,
         };
         assert_eq!(base.plus(1), WallClock { secs: 11, nanos: 0 });
-        assert_eq!(
-            base.plus(2_000_000_002),
-            WallClock { secs: 13, nanos: 1 }
-        );
+        assert_eq!(base.plus(2_000_000_002), WallClock { secs: 13, nanos: 1 });
     }
 
     #[test]

@@ -77,10 +77,7 @@ impl Timers {
     pub fn kinds(&self) -> TimerKinds {
         let mut kinds = TimerKinds::empty();
         kinds.set(TimerKinds::FINISH, self.finishing > 0);
-        kinds.set(
-            TimerKinds::SERVER_IDLE,
-            self.finishing < self.armed.len(),
-        );
+        kinds.set(TimerKinds::SERVER_IDLE, self.finishing < self.armed.len());
         kinds
     }
 }

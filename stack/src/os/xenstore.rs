@@ -92,7 +92,11 @@ impl Store {
     pub fn resume(&mut self) {
         self.give_up();
         self.broken = false;
-        let again: Vec<_> = self.watches.iter().map(|(token, w)| (*token, w.0.clone())).collect();
+        let again: Vec<_> = self
+            .watches
+            .iter()
+            .map(|(token, w)| (*token, w.0.clone()))
+            .collect();
         for (token, path) in again {
             self.request(xs::WATCH, NO_TRANSACTION, watch_payload(&path, token));
         }
@@ -350,7 +354,11 @@ impl<S: TcpIp> Drop for Watch<S> {
         if let Some((path, _)) = store.watches.remove(&self.token)
             && !store.broken
         {
-            store.request(xs::UNWATCH, NO_TRANSACTION, watch_payload(&path, self.token));
+            store.request(
+                xs::UNWATCH,
+                NO_TRANSACTION,
+                watch_payload(&path, self.token),
+            );
         }
     }
 }

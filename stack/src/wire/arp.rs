@@ -149,7 +149,11 @@ mod tests {
         for at in 0..8 {
             let mut bad = good;
             bad[at] ^= 0x40;
-            assert_eq!(Packet::parse(&bad).err(), Some(Malformed::Kind), "byte {at}");
+            assert_eq!(
+                Packet::parse(&bad).err(),
+                Some(Malformed::Kind),
+                "byte {at}"
+            );
         }
         assert_eq!(
             Packet::parse(&good[..PACKET - 1]).err(),

@@ -41,8 +41,7 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Checks that the header is whole.
     pub fn parse(bytes: &'a [u8]) -> Result<Frame<'a>, Malformed> {
-        let (header, payload) =
-            Header::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
+        let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
         Ok(Frame { header, payload })
     }
     /// Whom it is for.

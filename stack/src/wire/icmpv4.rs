@@ -22,13 +22,24 @@ struct Header {
 /// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    EchoReply { ident: u16, seq: u16 },
-    EchoRequest { ident: u16, seq: u16 },
+    EchoReply {
+        ident: u16,
+        seq: u16,
+    },
+    EchoRequest {
+        ident: u16,
+        seq: u16,
+    },
     Unreachable(Unreachable),
     TimeExceeded(TimeExceeded),
-    ParameterProblem { pointer: u8 },
+    ParameterProblem {
+        pointer: u8,
+    },
     /// A type that this stack has no use for.
-    Other { kind: u8, code: u8 },
+    Other {
+        kind: u8,
+        code: u8,
+    },
 }
 
 /// The codes of "destination unreachable".
@@ -39,7 +50,9 @@ pub enum Unreachable {
     Protocol,
     Port,
     /// Fragmentation needed and DF set; the next hop's MTU, 0 from routers that know no RFC 1191.
-    PacketTooBig { mtu: u16 },
+    PacketTooBig {
+        mtu: u16,
+    },
     /// Another code: source route failed, unknown or prohibited networks and hosts, …
     Other(u8),
 }
@@ -106,8 +119,7 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Checks length and checksum.
     pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, Malformed> {
-        let (header, payload) =
-            Header::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
+        let (header, payload) = Header::ref_from_prefix(bytes).map_err(|_| Malformed::Truncated)?;
         if checksum(bytes) != 0 {
             return Err(Malformed::Checksum);
         }
@@ -139,12 +151,12 @@ impl<'a> Repr<'a> {
         }
     }
     /// Bytes of the message.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         HEADER + self.payload.len()
     }
     /// Writes the message, checksum and all, at the front of `to`, and returns the rest.
     pub fn emit<'b>(&self, to: &'b mut [u8]) -> &'b mut [u8] {
-        let (message, rest) = to.split_at_mut(self.len());
+        let (message, rest) = to.split_at_mut(self.size());
         let (header, payload) = header_mut::<Header>(message);
         let (kind, code, value) = self.kind.numbers();
         header.kind = kind;
@@ -167,8 +179,14 @@ mod tests {
     #[test]
     fn every_kind_survives_the_wire() {
         let kinds = [
-            Kind::EchoReply { ident: 1, seq: 0xFFFF },
-            Kind::EchoRequest { ident: 0xFFFF, seq: 2 },
+            Kind::EchoReply {
+                ident: 1,
+                seq: 0xFFFF,
+            },
+            Kind::EchoRequest {
+                ident: 0xFFFF,
+                seq: 2,
+            },
             Kind::Unreachable(Unreachable::Net),
             Kind::Unreachable(Unreachable::Host),
             Kind::Unreachable(Unreachable::Protocol),
@@ -185,7 +203,7 @@ mod tests {
                 kind,
                 payload: b"odd",
             };
-            let mut bytes = vec![0; repr.len()];
+            let mut bytes = vec![0; repr.size()];
             repr.emit(&mut bytes);
             assert_eq!(Repr::of(&Message::parse(&bytes).unwrap()), repr);
         }
@@ -197,7 +215,7 @@ mod tests {
             kind: Kind::EchoRequest { ident: 7, seq: 1 },
             payload: &[1, 2, 3],
         };
-        let mut good = vec![0; repr.len()];
+        let mut good = vec![0; repr.size()];
         repr.emit(&mut good);
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();

@@ -222,7 +222,7 @@ impl Repr {
         let total = HEADER + self.payload_len;
         assert!(total <= MAX_PACKET, "a packet's length has 16 bits");
         assert!(
-            self.offset % 8 == 0 && self.offset / 8 <= usize::from(OFFSET),
+            self.offset.is_multiple_of(8) && self.offset / 8 <= usize::from(OFFSET),
             "an offset counts in units of 8 bytes"
         );
         let mut flags_offset = (self.offset / 8) as u16;

@@ -99,13 +99,13 @@ impl<'a> Repr<'a> {
         }
     }
     /// Bytes of the datagram.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         HEADER + self.payload.len()
     }
     /// Writes the datagram at the front of `to`, and returns the rest. `partial`: the device completes the checksum,
     /// so only the pseudo-header's sum is written.
     pub fn emit<'b>(&self, to: &'b mut [u8], pseudo: Pseudo, partial: bool) -> &'b mut [u8] {
-        let len = self.len();
+        let len = self.size();
         let Ok(wire_len) = u16::try_from(len) else {
             panic!("a datagram's length has 16 bits");
         };
@@ -151,7 +151,7 @@ mod tests {
             dst_port: 53,
             payload,
         };
-        let mut bytes = vec![0; repr.len()];
+        let mut bytes = vec![0; repr.size()];
         repr.emit(&mut bytes, PSEUDO, false);
         let back = Datagram::parse(&bytes, PSEUDO, false).unwrap();
         assert_eq!(Repr::of(&back), repr);
