@@ -7,9 +7,9 @@ use alloc::string::String;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Block, Guest, Hypercalls, Sink, Wake};
 
-use crate::app::{chargen, discard, echo, empty};
+use crate::app::{chargen, discard, echo, empty, http, raw, script};
 use crate::os::boot::{BootError, read_cmdline, word};
-use crate::os::{Os, StackConfig, Unikernel};
+use crate::os::{FramePort, Os, StackConfig, TcpIp, Unikernel};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -22,6 +22,9 @@ const APPLICATIONS: &[(&str, Make)] = &[
     ("echo", |sink| on_stack(sink, echo::main)),
     ("discard", |sink| on_stack(sink, discard::main)),
     ("chargen", |sink| on_stack(sink, chargen::main)),
+    ("http", |sink| on_stack(sink, http::server::main)),
+    ("script", |sink| on_stack(sink, script::main)),
+    ("raw", |sink| on(sink, FramePort::new, raw::main)),
 ];
 
 /// A kernel that chooses its application at boot.
@@ -66,10 +69,21 @@ fn on_stack<F>(sink: Rc<dyn Sink>, main: fn(Os<Stack>) -> F) -> Box<dyn Guest>
 where
     F: Future<Output = ()> + 'static,
 {
-    let make = Box::new(own_stack);
+    on(sink, own_stack, main)
+}
+
+/// A guest that runs `main` on the stack that `make` makes.
+fn on<S: TcpIp, F>(
+    sink: Rc<dyn Sink>,
+    make: fn(StackConfig) -> S,
+    main: fn(Os<S>) -> F,
+) -> Box<dyn Guest>
+where
+    F: Future<Output = ()> + 'static,
+{
     Box::new(Unikernel::new(
         sink,
-        make,
+        Box::new(make),
         Box::new(move |os| Box::pin(main(os))),
     ))
 }
