@@ -58,7 +58,13 @@ fn live(plan: &Plan) -> (Run, Vec<RecordedInput>, Outputs) {
     let mut at = 0;
     while at < END {
         let due = world.next_due().map_or(END, |due| due.0);
-        at = (at + INTERVAL).min(due.max(at + 1)).min(END);
+        let soon = at + INTERVAL;
+        at = if due > at + INTERVAL / 2 {
+            due.min(soon)
+        } else {
+            soon
+        }
+        .min(END);
         assert_eq!(world.advance(Time(at), &mut ()).expect("it runs"), None);
         if at % 3 != 0 {
             world
