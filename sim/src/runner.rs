@@ -75,14 +75,17 @@ fn script_failures(plan: &Plan, run: &Run) -> Vec<Failure> {
         message: format!("{}: `{}`: {}", f.domain, f.command, f.why),
         evidence: vec![format!("at {:?}", f.at)],
     });
-    let unfinished = run.scripts_unfinished.iter().map(|(domain, action)| Failure {
-        span: find(Some(*action)).map(|action| action.span),
-        message: format!("{domain}: these commands were not done when the run ended"),
-        evidence: match run.why {
-            Ended::Duration => vec!["the run's duration was over".into()],
-            _ => Vec::new(),
-        },
-    });
+    let unfinished = run
+        .scripts_unfinished
+        .iter()
+        .map(|(domain, action)| Failure {
+            span: find(Some(*action)).map(|action| action.span),
+            message: format!("{domain}: these commands were not done when the run ended"),
+            evidence: match run.why {
+                Ended::Duration => vec!["the run's duration was over".into()],
+                _ => Vec::new(),
+            },
+        });
     failed.chain(unfinished).collect()
 }
 
@@ -98,7 +101,9 @@ fn crash_failures(plan: &Plan, run: &Run) -> Vec<Failure> {
     let expected = plan.expectations.iter().any(|expectation| {
         matches!(&expectation.matcher, Matcher::Life { is, .. } if is == "crashed" || is == "stuck")
     });
-    let surprising = |(domain, _): &&(String, String)| !expected && !crashed_on_purpose.contains(domain.as_str());
+    let surprising = |(domain, _): &&(String, String)| {
+        !expected && !crashed_on_purpose.contains(domain.as_str())
+    };
     let failure = |(domain, text): &(String, String)| Failure {
         span: None,
         message: format!("{domain} crashed"),

@@ -6,7 +6,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 /// A deterministic full-system network testbed: real unikernels on an emulated Xen in a simulated world.
 #[derive(Debug, Parser)]
-#[command(name = "evilbit", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "evilbit",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -141,6 +146,10 @@ mod tests {
     #[test]
     fn a_shard_is_one_of_n() {
         assert_eq!(shard("2/3"), Ok((2, 3)));
-        assert!(["", "0/3", "4/3", "a/b", "1/0", "1"].into_iter().all(|s| shard(s).is_err()));
+        assert!(
+            ["", "0/3", "4/3", "a/b", "1/0", "1"]
+                .into_iter()
+                .all(|s| shard(s).is_err())
+        );
     }
 }

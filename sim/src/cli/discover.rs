@@ -32,7 +32,10 @@ pub enum DiscoverError {
 pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
     let mut found = Vec::new();
     for path in paths {
-        let meta = fs::metadata(path).map_err(|error| DiscoverError::Io { path: path.clone(), error })?;
+        let meta = fs::metadata(path).map_err(|error| DiscoverError::Io {
+            path: path.clone(),
+            error,
+        })?;
         if meta.is_dir() {
             let before = found.len();
             below(path, DEPTH_MAX, &mut found)?;
@@ -49,9 +52,14 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
 }
 
 fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), DiscoverError> {
-    let io = |error| DiscoverError::Io { path: folder.to_owned(), error };
+    let io = |error| DiscoverError::Io {
+        path: folder.to_owned(),
+        error,
+    };
     if depth == 0 {
-        return Err(DiscoverError::TooDeep { path: folder.to_owned() });
+        return Err(DiscoverError::TooDeep {
+            path: folder.to_owned(),
+        });
     }
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {

@@ -17,7 +17,10 @@ pub fn help(args: &HelpArgs, out: &mut Out) -> Result<Exit, BadInput> {
             Some(command) => out.text(command.render_long_help()),
             None => {
                 let hint = "`evilbit help scenario`, or the name of a command";
-                return Err(BadInput::say(format_args!("there is no help on {topic:?}"), Some(hint)));
+                return Err(BadInput::say(
+                    format_args!("there is no help on {topic:?}"),
+                    Some(hint),
+                ));
             }
         },
     }

@@ -22,7 +22,10 @@ impl Out {
             return;
         }
         let mut stdout = io::stdout().lock();
-        if write!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+        if write!(stdout, "{text}")
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
             // The reader has seen enough, or the disk is full: nobody is there to be told.
             self.closed = true;
         }

@@ -36,15 +36,23 @@ pub fn text(path: &Path, plan: &Plan, failures: &[Failure]) -> String {
 
 /// The line of the scenario, with a caret under the place.
 fn place(text: &mut String, path: &Path, source: &str, span: Span) {
-    let Some(before) = source.get(..span.offset) else { return };
+    let Some(before) = source.get(..span.offset) else {
+        return;
+    };
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     let row = before.matches('\n').count() + 1;
     let column = before[line_start..].chars().count() + 1;
     let line = source[line_start..].lines().next().unwrap_or("");
-    let width = source.get(span.offset..span.offset + span.len).map_or(1, |said| {
-        said.lines().next().unwrap_or("").chars().count().max(1)
-    });
-    let indent: String = line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let width = source
+        .get(span.offset..span.offset + span.len)
+        .map_or(1, |said| {
+            said.lines().next().unwrap_or("").chars().count().max(1)
+        });
+    let indent: String = line
+        .chars()
+        .take(column - 1)
+        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .collect();
     let _ = writeln!(text, "      {}:{row}:{column}", path.display());
     let _ = writeln!(text, "      {row:>4} │ {line}");
     let _ = writeln!(text, "           │ {indent}{}", "^".repeat(width));

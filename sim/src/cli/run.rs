@@ -14,7 +14,10 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let loaded = session::load(&args.paths, args.seed)?;
     if args.views.trace.is_some() && loaded.len() > 1 {
         let hint = Some("run them one by one, or leave --trace out");
-        return Err(BadInput::say("--trace writes one file, and there are several scenarios", hint));
+        return Err(BadInput::say(
+            "--trace writes one file, and there are several scenarios",
+            hint,
+        ));
     }
     let mut exit = Exit::Held;
     for scenario in &loaded {
@@ -41,8 +44,15 @@ fn one(
     out: &mut Out,
 ) -> Result<Exit, BadInput> {
     let wanted = session::wanted(scenario, views)?;
-    let retention = if twice { Retention::Full } else { Retention::HashOnly };
-    let options = RunOptions { retention, ..RunOptions::default() };
+    let retention = if twice {
+        Retention::Full
+    } else {
+        Retention::HashOnly
+    };
+    let options = RunOptions {
+        retention,
+        ..RunOptions::default()
+    };
     let mut ran = session::run(scenario, &wanted, &options)?;
     if twice {
         let again = session::run(scenario, &Wanted::default(), &options)?;
@@ -61,7 +71,11 @@ fn one(
         }
         out.line(ran.verdict.line());
     }
-    Ok(if ran.verdict.passed() { Exit::Held } else { Exit::Failed })
+    Ok(if ran.verdict.passed() {
+        Exit::Held
+    } else {
+        Exit::Failed
+    })
 }
 
 /// Two runs of one scenario that are not the same, by the first event in which they differ.

@@ -31,7 +31,10 @@ pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Loaded>, BadInpu
     let mut loaded = Vec::new();
     let mut bad = None;
     for path in found {
-        let overrides = Overrides { seed, ..Overrides::default() };
+        let overrides = Overrides {
+            seed,
+            ..Overrides::default()
+        };
         match scenario::load(&path, &overrides) {
             Ok(plan) => loaded.push(Loaded { path, plan }),
             Err(report) => bad = Some(BadInput::show(&report)),
@@ -52,7 +55,8 @@ pub struct Ran {
 /// Runs a scenario as it is written.
 pub fn run(loaded: &Loaded, wanted: &Wanted, options: &RunOptions) -> Result<Ran, BadInput> {
     let started = Instant::now();
-    let outcome = runner::run(&loaded.plan, &Builtin, Scope::Expect, wanted, options).map_err(bad)?;
+    let outcome =
+        runner::run(&loaded.plan, &Builtin, Scope::Expect, wanted, options).map_err(bad)?;
     let verdict = Verdict {
         path: loaded.path.display().to_string(),
         seed: loaded.plan.seed,
@@ -105,7 +109,14 @@ pub fn leave_artifacts(loaded: &Loaded, snapshot_diff: Option<&str>) -> Option<P
         ..Wanted::default()
     };
     // The run is the same again: that is what determinism is for.
-    runner::run(&loaded.plan, &Builtin, Scope::Expect, &wanted, &RunOptions::default()).ok()?;
+    runner::run(
+        &loaded.plan,
+        &Builtin,
+        Scope::Expect,
+        &wanted,
+        &RunOptions::default(),
+    )
+    .ok()?;
     if let Some(diff) = snapshot_diff {
         std::fs::write(folder.join("snapshot.diff"), diff).ok()?;
     }

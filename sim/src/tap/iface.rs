@@ -24,10 +24,14 @@ pub enum TapError {
     #[diagnostic(help("1 to {NAME_MAX} letters, digits, `-`, `_` or `.`"))]
     Name(String),
     #[error("cannot open /dev/net/tun: {0}")]
-    #[diagnostic(help("the kernel needs the tun module (modprobe tun), and a container the device"))]
+    #[diagnostic(help(
+        "the kernel needs the tun module (modprobe tun), and a container the device"
+    ))]
     NoDevice(io::Error),
     #[error("cannot create the tap {name}: {error}")]
-    #[diagnostic(help("run as root or with CAP_NET_ADMIN; another program must not hold the interface"))]
+    #[diagnostic(help(
+        "run as root or with CAP_NET_ADMIN; another program must not hold the interface"
+    ))]
     Create { name: String, error: io::Error },
     #[error("cannot set the tap's address: {why}")]
     #[diagnostic(help("run it yourself: {command}"))]
@@ -47,11 +51,18 @@ impl Tap {
         if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(ok) {
             return Err(TapError::Name(name.into()));
         }
-        if let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+        if let Err(error) = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+        {
             return Err(TapError::NoDevice(error));
         }
-        let iface = Iface::without_packet_info(name, Mode::Tap)
-            .map_err(|error| TapError::Create { name: name.into(), error })?;
+        let iface =
+            Iface::without_packet_info(name, Mode::Tap).map_err(|error| TapError::Create {
+                name: name.into(),
+                error,
+            })?;
         let iface = Arc::new(iface);
         let (to, incoming) = sync_channel(QUEUE);
         let reader = iface.clone();
@@ -104,10 +115,18 @@ fn read(iface: &Iface, to: &SyncSender<Vec<u8>>) {
 
 fn ip(args: &[&str]) -> Result<(), TapError> {
     let command = format!("ip {}", args.join(" "));
-    let failed = |why: String| TapError::Address { command: command.clone(), why };
-    let output = Command::new("ip").args(args).output().map_err(|e| failed(e.to_string()))?;
+    let failed = |why: String| TapError::Address {
+        command: command.clone(),
+        why,
+    };
+    let output = Command::new("ip")
+        .args(args)
+        .output()
+        .map_err(|e| failed(e.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    Err(failed(
+        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    ))
 }
