@@ -1,0 +1,104 @@
+//! What a step of a vif has at hand.
+
+use xen_abi::event_channel::EvtchnOp;
+use xen_abi::{Gfn, Port};
+
+use super::packet::PAGES_MAX;
+use crate::actor::{Outbox, VifId};
+use crate::frame::FrameId;
+use crate::hypervisor::Hypervisor;
+use crate::physmap::Entry;
+use crate::xenstore::perms::DOM0;
+
+/// The surroundings of one step.
+pub struct Step<'a> {
+    /// Xen.
+    pub hv: &'a mut Hypervisor,
+    /// What the step leaves behind.
+    pub out: &'a mut Outbox,
+    /// Names for new frames.
+    pub births: &'a mut Births,
+    /// Dom0's own pages, to copy through.
+    pub scratch: &'a [Gfn],
+    /// Whose step it is.
+    pub vif: VifId,
+    /// Our end of the event channel of the half that does the step.
+    pub port: Port,
+}
+
+impl Step<'_> {
+    /// Sends the frontend an event.
+    pub fn notify(&mut self) {
+        let mut op = EvtchnOp::Send { port: self.port };
+        let sent = self.hv.event_channel_op(DOM0, &mut op);
+        assert!(sent.is_ok(), "a bound port takes events, heard or not");
+    }
+}
+
+/// Gives names to the frames that are born on a machine.
+#[derive(Debug)]
+pub struct Births {
+    origin: u32,
+    n: u64,
+}
+
+impl Births {
+    /// The first frame born will be `first`.
+    pub fn new(origin: u32, first: u64) -> Births {
+        Births { origin, n: first }
+    }
+
+    /// A new name.
+    #[allow(clippy::should_implement_trait, reason = "names never end")]
+    pub fn next(&mut self) -> FrameId {
+        let id = FrameId {
+            origin: self.origin,
+            n: self.n,
+        };
+        self.n += 1;
+        id
+    }
+
+    /// The number of the next one.
+    pub fn peek(&self) -> u64 {
+        self.n
+    }
+}
+
+/// Pages of dom0 that exist while there is a vif to serve.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pages: Vec<Gfn>,
+}
+
+impl Scratch {
+    /// The pages.
+    pub fn pages(&self) -> &[Gfn] {
+        &self.pages
+    }
+
+    /// Makes sure that they are there. False: dom0 has no place for them.
+    pub fn take(&mut self, hv: &mut Hypervisor) -> bool {
+        let Ok((physmap, memory)) = hv.physmap_and_memory(DOM0) else {
+            return false;
+        };
+        while self.pages.len() < PAGES_MAX {
+            let Some(gfn) = physmap.take_hole() else {
+                return false;
+            };
+            physmap.insert(gfn, Entry::Ram(memory.allocate()));
+            self.pages.push(gfn);
+        }
+        true
+    }
+
+    /// Gives them back.
+    pub fn give(&mut self, hv: &mut Hypervisor) {
+        if let Ok((physmap, memory)) = hv.physmap_and_memory(DOM0) {
+            for gfn in self.pages.drain(..) {
+                physmap.remove(gfn, memory);
+                physmap.give_hole(gfn);
+            }
+        }
+    }
+}
