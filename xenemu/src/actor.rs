@@ -11,6 +11,15 @@ use xen_abi::{DomId, Port};
 use crate::frame::{Frame, UplinkId};
 use crate::hypervisor::Hypervisor;
 use crate::time::Time;
+use crate::xenstore::{ActorEvent, Xenstored};
+
+/// What actors work on: Xen, and the store that dom0's own users reach without a wire.
+pub struct Host {
+    /// Xen.
+    pub hv: Hypervisor,
+    /// The store.
+    pub store: Xenstored,
+}
 
 /// The actors, in the order in which they act when they are due at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,15 +33,18 @@ pub enum ActorKind {
     Xenconsoled = 2,
     /// The bridges between vifs and uplinks.
     Bridge = 3,
+    /// `xl`, where it waits for others: it reboots what shut down, and detaches interfaces.
+    Toolstack = 4,
 }
 
 impl ActorKind {
     /// Every actor, in order.
-    pub const ALL: [ActorKind; 4] = [
+    pub const ALL: [ActorKind; 5] = [
         ActorKind::Netback,
         ActorKind::Xenstored,
         ActorKind::Xenconsoled,
         ActorKind::Bridge,
+        ActorKind::Toolstack,
     ];
 }
 
@@ -42,8 +54,10 @@ pub trait Actor {
     fn next_due(&self) -> Option<Time>;
     /// A port that it bound ([`Hypervisor::set_handler`]) became pending at `now`.
     fn upcall(&mut self, port: Port, now: Time);
+    /// A watch that it registered (as `ActorKind as u32`) fired at `now`.
+    fn store_event(&mut self, event: &ActorEvent, now: Time);
     /// One step: one shared-memory access or one hypercall.
-    fn step(&mut self, hv: &mut Hypervisor, now: Time, out: &mut Outbox);
+    fn step(&mut self, host: &mut Host, now: Time, out: &mut Outbox);
 }
 
 /// A vif, as bridges and backends name it.

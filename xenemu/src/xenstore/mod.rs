@@ -26,7 +26,7 @@ pub mod tree;
 pub mod watch;
 pub mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use xen_abi::io::xs_wire::PAYLOAD_MAX;
 use xen_abi::{DomId, Errno};
@@ -64,6 +64,8 @@ pub struct Xenstored {
     watches: Watches,
     special_perms: BTreeMap<&'static str, Perms>,
     connections: BTreeMap<DomId, Connection>,
+    /// Domains that were given something to hear since the transport looked.
+    audible: BTreeSet<DomId>,
     actor_events: VecDeque<ActorEvent>,
     events: Vec<Event>,
 }
@@ -82,6 +84,7 @@ impl Xenstored {
             watches: Watches::default(),
             special_perms: BTreeMap::new(),
             connections: BTreeMap::new(),
+            audible: BTreeSet::new(),
             actor_events: VecDeque::new(),
             events: Vec::new(),
         };
@@ -139,6 +142,11 @@ impl Xenstored {
     pub fn has_output(&self, domid: DomId) -> bool {
         let connection = self.connections.get(&domid);
         connection.is_some_and(|c| !c.output.is_empty())
+    }
+
+    /// The next domain that was given something to hear since it was last answered here.
+    pub fn next_audible(&mut self) -> Option<DomId> {
+        self.audible.pop_first()
     }
 
     /// Takes bytes that a domain sent.
@@ -219,6 +227,7 @@ impl Xenstored {
         });
         if let Some(connection) = self.connections.get_mut(&domid) {
             connection.output.answer(&message.header, &answer);
+            self.audible.insert(domid);
         }
         for effect in effects {
             self.apply(effect);
@@ -293,6 +302,7 @@ impl Xenstored {
             Watcher::Domain(domid) => {
                 if let Some(connection) = self.connections.get_mut(&domid) {
                     connection.output.event(path, &watch.token);
+                    self.audible.insert(domid);
                 }
             }
             Watcher::Actor(actor) => {
