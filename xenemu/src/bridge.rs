@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use xen_abi::Port;
 
-use crate::actor::{Actor, BridgePort, Message, Outbox};
+use crate::actor::{Actor, BridgePort, Host, Message, Outbox};
 use crate::event::{DropReason, Event, Tap};
 use crate::frame::Frame;
-use crate::hypervisor::Hypervisor;
 use crate::time::Time;
+use crate::xenstore::ActorEvent;
 
 /// `BR_DEFAULT_AGEING_TIME`: 300 s.
 pub const AGEING_NS: u64 = 300 * 1_000_000_000;
@@ -144,13 +144,17 @@ impl Actor for Bridges {
         unreachable!("a bridge binds no port");
     }
 
+    fn store_event(&mut self, _event: &ActorEvent, _now: Time) {
+        unreachable!("a bridge watches nothing");
+    }
+
     /// One frame crosses its bridge.
-    fn step(&mut self, hv: &mut Hypervisor, now: Time, out: &mut Outbox) {
+    fn step(&mut self, host: &mut Host, now: Time, out: &mut Outbox) {
         let Some((_, from, frame)) = self.waiting.pop_front() else {
             return;
         };
         if frame.bytes.len() < ETH_HLEN {
-            hv.emit(&Event::FrameDropped {
+            host.hv.emit(&Event::FrameDropped {
                 frame: frame.id,
                 tap: incoming(from),
                 reason: DropReason::Runt,

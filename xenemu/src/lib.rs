@@ -10,6 +10,7 @@
 //! - [`event`], [`log`], [`frame`], [`time`], [`rng`]: what is reported and how; names; randomness by name.
 
 pub mod actor;
+pub mod bridge;
 pub mod clock;
 pub mod domain;
 pub mod event;
@@ -22,6 +23,7 @@ pub mod life;
 pub mod log;
 pub mod memory;
 pub mod memory_op;
+pub mod netback;
 pub mod physmap;
 pub mod rng;
 pub mod sched;

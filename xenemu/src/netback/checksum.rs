@@ -32,7 +32,11 @@ pub fn complete(frame: &mut [u8]) -> Result<(), NoChecksum> {
     field.fill(0);
     let sum = fold(add(pseudo_header, transport));
     // RFC 768: a UDP checksum that comes out as zero is sent as all ones.
-    let sum = if protocol == UDP && sum == 0 { 0xFFFF } else { sum };
+    let sum = if protocol == UDP && sum == 0 {
+        0xFFFF
+    } else {
+        sum
+    };
     transport[place..place + 2].copy_from_slice(&sum.to_be_bytes());
     Ok(())
 }

@@ -189,7 +189,10 @@ mod tests {
         packet.data(slot(1000, NETTXF_MORE_DATA)).unwrap();
         assert_eq!(packet.next(), Next::Data);
         packet.data(slot(500, 0)).unwrap();
-        assert_eq!((packet.next(), packet.finish()), (Next::Nothing, Ok(Kind::Data)));
+        assert_eq!(
+            (packet.next(), packet.finish()),
+            (Next::Nothing, Ok(Kind::Data))
+        );
         let sizes: Vec<u16> = packet.slots().iter().map(|slot| slot.size).collect();
         assert_eq!((sizes, packet.total()), (vec![1500, 1000, 500], 3000));
     }
@@ -241,7 +244,9 @@ mod tests {
         let first = slot(100, NETTXF_EXTRA_INFO | NETTXF_MORE_DATA);
         let mut packet = Packet::new(first);
         assert_eq!(packet.next(), Next::Extra);
-        packet.extra([4, EXTRA_FLAG_MORE, 0, 0, 0, 0, 0, 0]).unwrap();
+        packet
+            .extra([4, EXTRA_FLAG_MORE, 0, 0, 0, 0, 0, 0])
+            .unwrap();
         assert_eq!(packet.next(), Next::Extra);
         packet.extra([EXTRA_GSO, 0, 0, 0, 0, 0, 0, 0]).unwrap();
         assert_eq!(packet.next(), Next::Data);
@@ -250,7 +255,10 @@ mod tests {
         assert_eq!(packet.answers(), (100, 2, &[10][..]));
         let mut packet = Packet::new(first);
         packet.extra([2, 0, 0, 0, 0, 0, 0, 0]).unwrap();
-        assert_eq!((packet.next(), packet.finish()), (Next::Nothing, Ok(Kind::Control)));
+        assert_eq!(
+            (packet.next(), packet.finish()),
+            (Next::Nothing, Ok(Kind::Control))
+        );
         let unknown = Packet::new(first).extra([9; 8]);
         assert_eq!(unknown, Err(Nonsense::BadExtra(9)));
     }

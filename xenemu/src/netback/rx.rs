@@ -94,7 +94,11 @@ impl Rx {
         if len < ETH_HLEN {
             return Err(DropReason::Runt);
         }
-        let longest = if self.sg { usize::from(u16::MAX) } else { PAGE_SIZE };
+        let longest = if self.sg {
+            usize::from(u16::MAX)
+        } else {
+            PAGE_SIZE
+        };
         if len > longest {
             return Err(DropReason::TooLong);
         }
@@ -234,6 +238,7 @@ impl Rx {
         let id = frame.id;
         if batch.iter().all(|copy| copy.status == gntst::OKAY) {
             step.hv.emit(&Event::FrameAt { frame: id, tap });
+            step.hv.note_frame(step.vif.domid, id);
         } else {
             let reason = DropReason::BadGrant;
             step.hv.emit(&Event::FrameDropped {

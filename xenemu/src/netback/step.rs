@@ -1,6 +1,5 @@
 //! What a step of a vif has at hand.
 
-use xen_abi::event_channel::EvtchnOp;
 use xen_abi::{Gfn, Port};
 
 use super::packet::PAGES_MAX;
@@ -29,9 +28,7 @@ pub struct Step<'a> {
 impl Step<'_> {
     /// Sends the frontend an event.
     pub fn notify(&mut self) {
-        let mut op = EvtchnOp::Send { port: self.port };
-        let sent = self.hv.event_channel_op(DOM0, &mut op);
-        assert!(sent.is_ok(), "a bound port takes events, heard or not");
+        self.hv.notify(self.port);
     }
 }
 
@@ -79,14 +76,15 @@ impl Scratch {
 
     /// Makes sure that they are there. False: dom0 has no place for them.
     pub fn take(&mut self, hv: &mut Hypervisor) -> bool {
-        let Ok((physmap, memory)) = hv.physmap_and_memory(DOM0) else {
+        let Some(dom0) = hv.domains.get_mut(DOM0) else {
             return false;
         };
+        let physmap = &mut dom0.physmap;
         while self.pages.len() < PAGES_MAX {
             let Some(gfn) = physmap.take_hole() else {
                 return false;
             };
-            physmap.insert(gfn, Entry::Ram(memory.allocate()));
+            physmap.insert(gfn, Entry::Ram(hv.memory.allocate()));
             self.pages.push(gfn);
         }
         true
@@ -94,11 +92,12 @@ impl Scratch {
 
     /// Gives them back.
     pub fn give(&mut self, hv: &mut Hypervisor) {
-        if let Ok((physmap, memory)) = hv.physmap_and_memory(DOM0) {
-            for gfn in self.pages.drain(..) {
-                physmap.remove(gfn, memory);
-                physmap.give_hole(gfn);
-            }
+        let Some(dom0) = hv.domains.get_mut(DOM0) else {
+            return;
+        };
+        for gfn in self.pages.drain(..) {
+            dom0.physmap.remove(gfn, &mut hv.memory);
+            dom0.physmap.give_hole(gfn);
         }
     }
 }

@@ -104,7 +104,10 @@ impl Tx {
 
     /// Gives everything back.
     pub fn detach(self, hv: &mut Hypervisor) {
-        let on_the_bridge = self.on_the_bridge.into_values().flat_map(|(pages, _)| pages);
+        let on_the_bridge = self
+            .on_the_bridge
+            .into_values()
+            .flat_map(|(pages, _)| pages);
         let finished = self.finished.into_iter().flat_map(|f| f.pages);
         for page in self.pages.into_iter().chain(on_the_bridge).chain(finished) {
             hv.unmap_page(DOM0, page);
@@ -211,7 +214,9 @@ impl Tx {
             return Ok(State::LookForMore);
         }
         let packet = match &mut self.packet {
-            None => self.packet.insert(Packet::new(take_request(&mut self.ring, hv))),
+            None => self
+                .packet
+                .insert(Packet::new(take_request(&mut self.ring, hv))),
             Some(packet) => {
                 match packet.next() {
                     Next::Extra => packet.extra(self.ring.take_request(hv))?,
@@ -317,6 +322,7 @@ impl Tx {
             bytes: bytes.clone(),
         });
         step.hv.emit(&Event::FrameAt { frame: id, tap });
+        step.hv.note_progress(step.vif.domid);
         step.out.frames += 1;
         step.out.messages.push_back(Message::Forward {
             from: BridgePort::Vif(step.vif),
@@ -370,7 +376,8 @@ impl Tx {
 
     fn answer(&mut self, packet: &Packet, status: i16) {
         let (first, extras, followers) = packet.answers();
-        self.answers.push_back(NetifTxResponse { id: first, status });
+        self.answers
+            .push_back(NetifTxResponse { id: first, status });
         for _ in 0..extras {
             self.answers.push_back(NetifTxResponse {
                 id: 0,
