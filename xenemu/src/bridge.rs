@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use xen_abi::Port;
 
-use crate::actor::{Actor, BridgePort, Host, Message, Outbox};
+use crate::actor::{Actor, BridgePort, Host, Message, Outbox, VifId};
 use crate::event::{DropReason, Event, Tap};
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameId, UplinkId};
 use crate::time::Time;
 use crate::xenstore::ActorEvent;
 
@@ -102,6 +102,23 @@ pub struct Bridges {
 }
 
 impl Bridges {
+    /// The machine's uplinks are all on its first bridge, and always up.
+    pub fn with_uplinks(uplinks: u32) -> Bridges {
+        let mut bridges = Bridges::default();
+        for n in 0..uplinks {
+            bridges.add_port(0, BridgePort::Uplink(UplinkId(n)));
+        }
+        bridges
+    }
+
+    /// A vif comes up on a bridge, or goes down.
+    pub fn set_carrier(&mut self, vif: VifId, bridge: Option<u32>) {
+        match bridge {
+            Some(bridge) => self.add_port(bridge, BridgePort::Vif(vif)),
+            None => self.remove_port(BridgePort::Vif(vif)),
+        }
+    }
+
     /// A port comes up on a bridge, which exists from its first port on.
     pub fn add_port(&mut self, bridge: u32, port: BridgePort) {
         self.remove_port(port);
@@ -126,6 +143,11 @@ impl Bridges {
     /// A frame comes in at a port.
     pub fn enqueue(&mut self, from: BridgePort, frame: Frame, now: Time) {
         self.waiting.push_back((now, from, frame));
+    }
+
+    /// The frames that wait to cross.
+    pub fn waiting(&self) -> impl Iterator<Item = FrameId> {
+        self.waiting.iter().map(|(_, _, frame)| frame.id)
     }
 
     fn targets(&mut self, from: BridgePort, bytes: &[u8], now: Time) -> Vec<BridgePort> {
@@ -187,7 +209,6 @@ fn incoming(port: BridgePort) -> Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::UplinkId;
 
     const A: BridgePort = BridgePort::Uplink(UplinkId(0));
     const B: BridgePort = BridgePort::Uplink(UplinkId(1));

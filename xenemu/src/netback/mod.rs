@@ -32,7 +32,7 @@ use crate::hypervisor::Hypervisor;
 use crate::time::Time;
 use crate::xenstore::ActorEvent;
 use link::{Half, Link};
-use step::{Births, Scratch, Step};
+use step::{Scratch, Step};
 use xenbus::{Backend, Transition};
 
 const ACTOR: u32 = ActorKind::Netback as u32;
@@ -62,27 +62,15 @@ struct Vif {
 }
 
 /// All backends of a machine.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Netback {
     vifs: BTreeMap<VifId, Vif>,
     ports: BTreeMap<Port, (VifId, Half)>,
     ready: VecDeque<(Time, VifId)>,
-    births: Births,
     scratch: Scratch,
 }
 
 impl Netback {
-    /// No backend yet. Frames born here are named (`origin`, `first_frame`) and so on.
-    pub fn new(origin: u32, first_frame: u64) -> Netback {
-        Netback {
-            vifs: BTreeMap::new(),
-            ports: BTreeMap::new(),
-            ready: VecDeque::new(),
-            births: Births::new(origin, first_frame),
-            scratch: Scratch::default(),
-        }
-    }
-
     /// Takes care of a vif whose directories the toolstack has filled.
     pub fn probe(&mut self, host: &mut Host, vif: VifId, options: VifOptions) {
         let backend = Backend::new(vif, &host.store);
@@ -125,9 +113,10 @@ impl Netback {
         }
     }
 
-    /// The names of frames born on this machine.
-    pub fn births(&mut self) -> &mut Births {
-        &mut self.births
+    /// The frames that wait for their guests.
+    pub fn waiting(&self) -> impl Iterator<Item = FrameId> {
+        let links = self.vifs.values().filter_map(|vif| vif.link.as_ref());
+        links.flat_map(|link| link.rx.waiting())
     }
 
     /// How many vifs are served, for the leak check.
@@ -241,9 +230,8 @@ impl Netback {
         link.rx_is_next = !is_rx;
         let (tx_port, rx_port) = link.ports;
         let mut step = Step {
-            hv: &mut host.hv,
+            host,
             out,
-            births: &mut self.births,
             scratch: self.scratch.pages(),
             vif: id,
             port: if is_rx { rx_port } else { tx_port },

@@ -15,7 +15,7 @@ use super::ring::{BackRing, Nonsense};
 use super::step::Step;
 use crate::bridge::ETH_HLEN;
 use crate::event::{DropReason, Event, Tap};
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameId};
 use crate::hypervisor::Hypervisor;
 use crate::xenstore::perms::DOM0;
 
@@ -114,6 +114,11 @@ impl Rx {
         Ok(())
     }
 
+    /// The frames that wait.
+    pub fn waiting(&self) -> impl Iterator<Item = FrameId> {
+        self.queue.iter().map(|frame| frame.id)
+    }
+
     /// An event came.
     pub fn kick(&mut self) {
         if self.state == State::Idle && !self.queue.is_empty() {
@@ -131,12 +136,13 @@ impl Rx {
         self.state = match self.state {
             State::Idle => State::Idle,
             State::Look => {
-                self.prod = self.ring.load_req_prod(step.hv)?;
+                self.prod = self.ring.load_req_prod(&mut step.host.hv)?;
                 self.burst = 0;
                 self.between_frames()
             }
             State::Take => {
-                let bytes: [u8; size_of::<NetifRxRequest>()] = self.ring.take_request(step.hv);
+                let bytes: [u8; size_of::<NetifRxRequest>()] =
+                    self.ring.take_request(&mut step.host.hv);
                 let buffer = NetifRxRequest::read_from_bytes(&bytes).expect("a slot's size");
                 self.buffers.push(buffer);
                 if self.buffers.len() == self.buffers_needed() {
@@ -148,15 +154,15 @@ impl Rx {
             State::Copy => self.copy(step),
             State::Answer => {
                 if let Some(answer) = self.answers.pop_front() {
-                    self.ring.put_response(step.hv, answer.as_bytes());
+                    self.ring.put_response(&mut step.host.hv, answer.as_bytes());
                 }
                 self.between_frames()
             }
             State::Push => {
-                let old = self.ring.push_responses(step.hv);
+                let old = self.ring.push_responses(&mut step.host.hv);
                 State::Check { old }
             }
-            State::Check { old } if self.ring.wants_event(step.hv, old) => State::Notify,
+            State::Check { old } if self.ring.wants_event(&mut step.host.hv, old) => State::Notify,
             State::Check { .. } => self.after_push(),
             State::Notify => {
                 step.notify();
@@ -164,11 +170,11 @@ impl Rx {
             }
             State::Arm => {
                 let next = self.prod.wrapping_add(1);
-                self.ring.store_req_event(step.hv, next);
+                self.ring.store_req_event(&mut step.host.hv, next);
                 State::LookAgain
             }
             State::LookAgain => {
-                self.prod = self.ring.load_req_prod(step.hv)?;
+                self.prod = self.ring.load_req_prod(&mut step.host.hv)?;
                 if self.buffers_posted() < self.buffers_needed() {
                     State::Idle
                 } else {
@@ -213,7 +219,11 @@ impl Rx {
         assert_eq!(parts.len(), buffers.len());
         let mut batch = Vec::with_capacity(buffers.len());
         for ((part, buffer), page) in parts.zip(&buffers).zip(step.scratch) {
-            let own = step.hv.private_frame(DOM0, *page).expect("dom0's own page");
+            let own = step
+                .host
+                .hv
+                .private_frame(DOM0, *page)
+                .expect("dom0's own page");
             own[..part.len()].copy_from_slice(part);
             batch.push(GnttabCopy {
                 source: CopyPtr::Frame {
@@ -231,17 +241,20 @@ impl Rx {
             });
         }
         assert_eq!(batch.len(), buffers.len(), "a page for each part");
-        let result = step.hv.grant_table_op(DOM0, GnttabOp::Copy(&mut batch));
+        let result = step
+            .host
+            .hv
+            .grant_table_op(DOM0, GnttabOp::Copy(&mut batch));
         assert_eq!(result, Ok(0), "a small batch is never refused whole");
 
         let tap = Tap::VifIn(step.vif.domid, step.vif.handle);
         let id = frame.id;
         if batch.iter().all(|copy| copy.status == gntst::OKAY) {
-            step.hv.emit(&Event::FrameAt { frame: id, tap });
-            step.hv.note_frame(step.vif.domid, id);
+            step.host.hv.emit(&Event::FrameAt { frame: id, tap });
+            step.host.hv.note_frame(step.vif.domid, id);
         } else {
             let reason = DropReason::BadGrant;
-            step.hv.emit(&Event::FrameDropped {
+            step.host.hv.emit(&Event::FrameDropped {
                 frame: id,
                 tap,
                 reason,

@@ -3,20 +3,17 @@
 use xen_abi::{Gfn, Port};
 
 use super::packet::PAGES_MAX;
-use crate::actor::{Outbox, VifId};
-use crate::frame::FrameId;
+use crate::actor::{Host, Outbox, VifId};
 use crate::hypervisor::Hypervisor;
 use crate::physmap::Entry;
 use crate::xenstore::perms::DOM0;
 
 /// The surroundings of one step.
 pub struct Step<'a> {
-    /// Xen.
-    pub hv: &'a mut Hypervisor,
+    /// Xen, and names for new frames.
+    pub host: &'a mut Host,
     /// What the step leaves behind.
     pub out: &'a mut Outbox,
-    /// Names for new frames.
-    pub births: &'a mut Births,
     /// Dom0's own pages, to copy through.
     pub scratch: &'a [Gfn],
     /// Whose step it is.
@@ -28,37 +25,7 @@ pub struct Step<'a> {
 impl Step<'_> {
     /// Sends the frontend an event.
     pub fn notify(&mut self) {
-        self.hv.notify(self.port);
-    }
-}
-
-/// Gives names to the frames that are born on a machine.
-#[derive(Debug)]
-pub struct Births {
-    origin: u32,
-    n: u64,
-}
-
-impl Births {
-    /// The first frame born will be `first`.
-    pub fn new(origin: u32, first: u64) -> Births {
-        Births { origin, n: first }
-    }
-
-    /// A new name.
-    #[allow(clippy::should_implement_trait, reason = "names never end")]
-    pub fn next(&mut self) -> FrameId {
-        let id = FrameId {
-            origin: self.origin,
-            n: self.n,
-        };
-        self.n += 1;
-        id
-    }
-
-    /// The number of the next one.
-    pub fn peek(&self) -> u64 {
-        self.n
+        self.host.hv.notify(self.port);
     }
 }
 

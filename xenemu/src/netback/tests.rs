@@ -14,6 +14,7 @@ use xen_abi::{Gfn, GrantRef, Width};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::*;
+use crate::actor::Births;
 use crate::log::Log;
 use crate::xenstore::Xenstored;
 use crate::xenstore::perms::DOM0;
@@ -77,8 +78,12 @@ impl Bed {
         store.write(&format!("{backend}/state"), b"1").unwrap();
         store.write(&format!("{FRONTEND}/state"), b"1").unwrap();
         let mut bed = Bed {
-            host: Host { hv, store },
-            netback: Netback::new(7, 100),
+            host: Host {
+                hv,
+                store,
+                births: Births::new(7, 100),
+            },
+            netback: Netback::default(),
             sent: VecDeque::new(),
             tx_ring,
             rx_ring,

@@ -19,7 +19,7 @@ use super::ring::{BackRing, Nonsense};
 use super::step::Step;
 use crate::actor::{BridgePort, Message};
 use crate::event::{Event, Tap};
-use crate::frame::{Frame, FrameId};
+use crate::frame::FrameId;
 use crate::gnttab::MappedPage;
 use crate::hypervisor::Hypervisor;
 use crate::xenstore::perms::DOM0;
@@ -142,13 +142,13 @@ impl Tx {
         self.state = match self.state {
             State::Idle => State::Idle,
             State::Look => {
-                self.prod = self.ring.load_req_prod(step.hv)?;
+                self.prod = self.ring.load_req_prod(&mut step.host.hv)?;
                 self.burst = 0;
                 self.between_packets()
             }
-            State::Take => self.take(step.hv)?,
+            State::Take => self.take(&mut step.host.hv)?,
             State::LookForMore => {
-                self.prod = self.ring.load_req_prod(step.hv)?;
+                self.prod = self.ring.load_req_prod(&mut step.host.hv)?;
                 if self.prod == self.ring.req_cons {
                     return Err(Nonsense::MissingSlot);
                 }
@@ -157,18 +157,18 @@ impl Tx {
             State::Copy => self.copy(step),
             State::Map => self.map(step),
             State::Read => self.read(step),
-            State::Unmap => self.unmap(step.hv),
+            State::Unmap => self.unmap(&mut step.host.hv),
             State::Answer => {
                 if let Some(answer) = self.answers.pop_front() {
-                    self.ring.put_response(step.hv, answer.as_bytes());
+                    self.ring.put_response(&mut step.host.hv, answer.as_bytes());
                 }
                 self.between_packets()
             }
             State::Push => {
-                let old = self.ring.push_responses(step.hv);
+                let old = self.ring.push_responses(&mut step.host.hv);
                 State::Check { old }
             }
-            State::Check { old } if self.ring.wants_event(step.hv, old) => State::Notify,
+            State::Check { old } if self.ring.wants_event(&mut step.host.hv, old) => State::Notify,
             State::Check { .. } => self.between_packets(),
             State::Notify => {
                 step.notify();
@@ -176,11 +176,11 @@ impl Tx {
             }
             State::Arm => {
                 let next = self.ring.req_cons.wrapping_add(1);
-                self.ring.store_req_event(step.hv, next);
+                self.ring.store_req_event(&mut step.host.hv, next);
                 State::LookAgain
             }
             State::LookAgain => {
-                self.prod = self.ring.load_req_prod(step.hv)?;
+                self.prod = self.ring.load_req_prod(&mut step.host.hv)?;
                 self.burst = 0;
                 if self.prod == self.ring.req_cons && self.finished.is_empty() {
                     State::Idle
@@ -257,13 +257,20 @@ impl Tx {
         let parts = packet.slots().iter().zip(step.scratch);
         let mut batch: Vec<GnttabCopy> = parts.map(part).collect();
         assert_eq!(batch.len(), packet.slots().len(), "a page for each slot");
-        let result = step.hv.grant_table_op(DOM0, GnttabOp::Copy(&mut batch));
+        let result = step
+            .host
+            .hv
+            .grant_table_op(DOM0, GnttabOp::Copy(&mut batch));
         if result.is_err() || batch.iter().any(|copy| copy.status != gntst::OKAY) {
             return self.give_up(NETIF_RSP_ERROR);
         }
         let mut bytes = Vec::with_capacity(packet.total());
         for (slot, page) in packet.slots().iter().zip(step.scratch) {
-            let page = step.hv.private_frame(DOM0, *page).expect("dom0's own page");
+            let page = step
+                .host
+                .hv
+                .private_frame(DOM0, *page)
+                .expect("dom0's own page");
             bytes.extend_from_slice(&page[..slot.size.into()]);
         }
         self.send(step, bytes);
@@ -273,7 +280,7 @@ impl Tx {
     fn map(&mut self, step: &mut Step<'_>) -> State {
         let packet = self.packet.as_ref().expect("a packet is being mapped");
         let gref = GrantRef(packet.slots()[self.pages.len()].gref);
-        match step.hv.map_page(DOM0, step.vif.domid, gref, true) {
+        match step.host.hv.map_page(DOM0, step.vif.domid, gref, true) {
             Ok(page) => self.pages.push(page),
             Err(_) => return self.give_up(NETIF_RSP_ERROR),
         }
@@ -291,9 +298,9 @@ impl Tx {
             let mut part = [0; PAGE_SIZE];
             let part = &mut part[..slot.size.into()];
             let at = page.at.add(slot.offset.into());
-            step.hv.read(DOM0, at, part).expect("a mapped page");
+            step.host.hv.read(DOM0, at, part).expect("a mapped page");
             bytes.extend_from_slice(part);
-            step.hv.emit(&Event::GrantBytes {
+            step.host.hv.emit(&Event::GrantBytes {
                 granter: step.vif.domid,
                 gref: slot.gref,
                 by: DOM0,
@@ -314,23 +321,16 @@ impl Tx {
             self.give_up(NETIF_RSP_ERROR);
             return;
         }
-        let id = step.births.next();
+        let frame = step.host.frame_born(bytes.into(), false);
+        let id = frame.id;
         let tap = Tap::VifOut(step.vif.domid, step.vif.handle);
-        step.hv.emit(&Event::FrameBorn {
-            frame: id,
-            forged: false,
-            bytes: bytes.clone(),
-        });
-        step.hv.emit(&Event::FrameAt { frame: id, tap });
-        step.hv.note_progress(step.vif.domid);
+        step.host.hv.emit(&Event::FrameAt { frame: id, tap });
+        step.host.hv.note_progress(step.vif.domid);
         step.out.frames += 1;
-        step.out.messages.push_back(Message::Forward {
-            from: BridgePort::Vif(step.vif),
-            frame: Frame {
-                id,
-                bytes: bytes.into(),
-            },
-        });
+        let from = BridgePort::Vif(step.vif);
+        step.out
+            .messages
+            .push_back(Message::Forward { from, frame });
         let packet = self.packet.take().expect("it was there");
         if self.maps {
             let pages = std::mem::take(&mut self.pages);
