@@ -82,12 +82,14 @@ impl BackRing {
         hv.unmap_page(DOM0, self.page);
     }
 
-    /// `req_prod`, if it can be true.
+    /// `req_prod`, if it can be true: neither behind what was taken, nor more than a ring beyond what was answered
+    /// (`RING_REQUEST_PROD_OVERFLOW`).
     pub fn load_req_prod(&self, hv: &mut Hypervisor) -> Result<u32, Nonsense> {
         let prod = self.load(hv, REQ_PROD);
-        let pending = prod.wrapping_sub(self.req_cons);
-        if pending > RING_SLOTS {
-            return Err(Nonsense::RingOverrun(pending));
+        let new = prod.wrapping_sub(self.req_cons);
+        let unanswered = prod.wrapping_sub(self.rsp_prod);
+        if new > RING_SLOTS || unanswered > RING_SLOTS {
+            return Err(Nonsense::RingOverrun(new.max(unanswered)));
         }
         Ok(prod)
     }

@@ -10,7 +10,7 @@ use xen_abi::grant_table::{CopyPtr, GnttabCopy, GnttabOp, gntst};
 use xen_abi::io::netif::{
     NETIF_RSP_ERROR, NETIF_RSP_NULL, NETIF_RSP_OKAY, NetifTxRequest, NetifTxResponse,
 };
-use xen_abi::{DomId, GrantRef, PAGE_SIZE};
+use xen_abi::{DomId, GrantRef};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::checksum;
@@ -41,7 +41,7 @@ enum State {
     Copy,
     /// Maps one of a packet's pages.
     Map,
-    /// Reads the bytes of mapped pages.
+    /// Reads the bytes of one mapped page.
     Read,
     /// Unmaps one page of a packet that is done with.
     Unmap,
@@ -80,6 +80,8 @@ pub struct Tx {
     maps: bool,
     /// The pages of `packet` that are mapped so far.
     pages: Vec<MappedPage>,
+    /// What was read of each of them so far.
+    parts: Vec<Vec<u8>>,
     on_the_bridge: BTreeMap<FrameId, (Vec<MappedPage>, Packet)>,
     finished: VecDeque<Finished>,
     answers: VecDeque<NetifTxResponse>,
@@ -96,6 +98,7 @@ impl Tx {
             packet: None,
             maps,
             pages: Vec::new(),
+            parts: Vec::new(),
             on_the_bridge: BTreeMap::new(),
             finished: VecDeque::new(),
             answers: VecDeque::new(),
@@ -293,22 +296,25 @@ impl Tx {
 
     fn read(&mut self, step: &mut Step<'_>) -> State {
         let packet = self.packet.as_ref().expect("a packet is being read");
-        let mut bytes = Vec::with_capacity(packet.total());
-        for (slot, page) in packet.slots().iter().zip(&self.pages) {
-            let mut part = [0; PAGE_SIZE];
-            let part = &mut part[..slot.size.into()];
-            let at = page.at.add(slot.offset.into());
-            step.host.hv.read(DOM0, at, part).expect("a mapped page");
-            bytes.extend_from_slice(part);
-            step.host.hv.emit(&Event::GrantBytes {
-                granter: step.vif.domid,
-                gref: slot.gref,
-                by: DOM0,
-                bytes: slot.size.into(),
-                to_granter: false,
-                mapped: true,
-            });
+        let n = self.parts.len();
+        let slot = packet.slots()[n];
+        let mut part = vec![0; slot.size.into()];
+        let at = self.pages[n].at.add(slot.offset.into());
+        let hv = &mut step.host.hv;
+        hv.read(DOM0, at, &mut part).expect("a mapped page");
+        hv.emit(&Event::GrantBytes {
+            granter: step.vif.domid,
+            gref: slot.gref,
+            by: DOM0,
+            bytes: slot.size.into(),
+            to_granter: false,
+            mapped: true,
+        });
+        self.parts.push(part);
+        if self.parts.len() < packet.slots().len() {
+            return State::Read;
         }
+        let bytes = std::mem::take(&mut self.parts).concat();
         self.send(step, bytes);
         self.between_packets()
     }
