@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use rand_chacha::rand_core::RngCore;
 use xen_abi::{Block, DomId, Wake};
 
-use crate::actor::{Actor, ActorKind, Births, Host, Message, Outbox};
+use crate::actor::{Actor, ActorKind, Births, BridgePort, Host, Message, Outbox};
+use crate::bridge::Bridges;
 use crate::config::{Action, MachineConfig};
 use crate::console::Xenconsoled;
 use crate::event::{Event, Record, Tap};
@@ -19,10 +20,12 @@ use crate::frame::{Frame, FrameId, UplinkId};
 use crate::guests::{Ended, Slot};
 use crate::hypervisor::Hypervisor;
 use crate::log::Log;
+use crate::netback::Netback;
 use crate::rng;
 use crate::sched::Next;
 use crate::store_ring::StoreRings;
 use crate::time::Time;
+use crate::toolstack::vif::Vifs;
 use crate::toolstack::{ActionError, Toolstack};
 use crate::xenstore::Xenstored;
 
@@ -36,6 +39,9 @@ const MAX_STEPS_IN_CALL: u32 = 1_000_000;
 pub struct Machine {
     pub(crate) config: MachineConfig,
     pub(crate) host: Host,
+    pub(crate) netback: Netback,
+    pub(crate) bridges: Bridges,
+    pub(crate) vifs: Vifs,
     pub(crate) xenstored: StoreRings,
     pub(crate) xenconsoled: Xenconsoled,
     pub(crate) toolstack: Toolstack,
@@ -44,7 +50,7 @@ pub struct Machine {
     pub(crate) inside_call: bool,
     arrivals: BTreeMap<(Time, u64, UplinkId), Frame>,
     departures: VecDeque<(Time, UplinkId, Frame)>,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     last_end: Time,
     busy: bool,
     internal_error: Option<String>,
@@ -82,6 +88,9 @@ impl Machine {
                 store: Xenstored::new(),
                 births: Births::new(config.origin, config.first_frame),
             },
+            netback: Netback::default(),
+            bridges: Bridges::with_uplinks(config.uplinks),
+            vifs: Vifs::default(),
             xenstored: StoreRings::default(),
             xenconsoled: Xenconsoled::default(),
             toolstack: Toolstack::default(),
@@ -151,10 +160,14 @@ impl Machine {
 
     fn actor_due(&self, kind: ActorKind) -> Option<Time> {
         match kind {
-            ActorKind::Toolstack => self.toolstack.next_due(),
+            ActorKind::Toolstack => [self.toolstack.next_due(), self.vifs.next_due()]
+                .into_iter()
+                .flatten()
+                .min(),
+            ActorKind::Netback => self.netback.next_due(),
+            ActorKind::Bridge => self.bridges.next_due(),
             ActorKind::Xenstored => self.xenstored.next_due(),
             ActorKind::Xenconsoled => self.xenconsoled.next_due(),
-            _ => None,
         }
     }
 
@@ -205,6 +218,8 @@ impl Machine {
             frame: frame.id,
             tap: Tap::UplinkIn(uplink),
         });
+        let now = self.clock();
+        self.bridges.enqueue(BridgePort::Uplink(uplink), frame, now);
         self.spend(self.config.costs.frame_ns);
     }
 
@@ -230,8 +245,11 @@ impl Machine {
 
     fn actor(&mut self, kind: ActorKind) -> (&mut dyn Actor, &mut Host, &mut Outbox) {
         let actor: &mut dyn Actor = match kind {
+            ActorKind::Netback => &mut self.netback,
             ActorKind::Xenstored => &mut self.xenstored,
-            _ => &mut self.xenconsoled,
+            ActorKind::Xenconsoled => &mut self.xenconsoled,
+            ActorKind::Bridge => &mut self.bridges,
+            ActorKind::Toolstack => &mut self.vifs,
         };
         (actor, &mut self.host, &mut self.outbox)
     }
@@ -339,6 +357,10 @@ impl Machine {
         for event in self.host.store.take_events() {
             self.host.hv.emit(&event);
         }
+        while let Some(event) = self.host.store.next_actor_event() {
+            let kind = ActorKind::ALL[event.actor as usize];
+            self.actor(kind).0.store_event(&event, now);
+        }
         self.xenstored.listen(&mut self.host.store, now);
         while let Some(message) = self.outbox.messages.pop_front() {
             self.deliver(message, now);
@@ -347,7 +369,12 @@ impl Machine {
 
     fn deliver(&mut self, message: Message, now: Time) {
         match message {
-            Message::Forward { .. } | Message::Deliver { .. } => {}
+            Message::Forward { from, frame } => self.bridges.enqueue(from, frame, now),
+            Message::Deliver { to, frame } => {
+                self.netback.deliver(&self.host.hv, to, frame, now);
+            }
+            Message::Forwarded { from, frame } => self.netback.forwarded(from, frame, now),
+            Message::Carrier { vif, bridge } => self.bridges.set_carrier(vif, bridge),
             Message::Send { uplink, frame } => {
                 self.host.hv.emit(&Event::FrameAt {
                     frame: frame.id,
@@ -380,12 +407,13 @@ impl Machine {
         let mut events = Vec::new();
         self.host.hv.log.drain(at, &mut events);
         let arrived = self.arrivals.values().map(|frame| frame.id);
+        let inside = self.bridges.waiting().chain(self.netback.waiting());
         let departing = self.departures.iter().map(|(_, _, frame)| frame.id);
         PowerOff {
             next_frame: self.host.births.next(),
             next_seq: self.host.hv.log.next_seq(),
             events,
-            frames_lost: arrived.chain(departing).collect(),
+            frames_lost: arrived.chain(inside).chain(departing).collect(),
         }
     }
 

@@ -59,6 +59,7 @@ impl Machine {
         self.xenconsoled
             .introduce(&mut self.host.hv, domid, ports.console);
         self.xenstored.introduce(&mut self.host, domid, ports.store);
+        self.attach_vifs(domid, &config)?;
         let running = self.running(&config, build);
         let guest = factory(&config, self.host.hv.log.sink(domid));
         let slot = Slot::new(guest, running, Wake::Boot { start_info }, config.fuel);
