@@ -4,12 +4,11 @@
 use std::rc::Rc;
 
 use stack::api::{How, SocketError};
-use stack::app::echo;
-use stack::kernel::own_stack;
+use stack::kernel::{builtin, own_stack};
 use stack::os::{Os, TcpStream, UdpSocket, Unikernel, any};
 use stack::stack::Stack;
 use xen_abi::{Guest, Sink};
-use xenemu::config::{Action, Costs, DomainConfig, MachineConfig, OnExit, VifConfig};
+use xenemu::config::{Action, Costs, DomainConfig, GuestFactory, MachineConfig, OnExit, VifConfig};
 use xenemu::event::{Event, Record, Source, Tap};
 use xenemu::inspect::LeakReport;
 use xenemu::machine::Machine;
@@ -18,12 +17,9 @@ use xenemu::time::Time;
 const SECOND: u64 = 1_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
 
-/// Boots a domain named after its application.
-fn domain<F>(name: &str, ip: &str, main: fn(Os<Stack>) -> F) -> Action
-where
-    F: Future<Output = ()> + 'static,
-{
-    let config = DomainConfig {
+/// What is configured of a domain that is called as its application.
+fn config(name: &str, ip: &str) -> DomainConfig {
+    DomainConfig {
         name: name.into(),
         memory_kib: 8192,
         cmdline: format!("app={name}"),
@@ -40,12 +36,31 @@ where
         on_crash: OnExit::Destroy,
         fuel: 10_000_000,
         counted: false,
-    };
-    let factory = Rc::new(move |_: &DomainConfig, sink: Rc<dyn Sink>| {
+    }
+}
+
+/// Boots a kernel that chooses its application itself.
+fn builtin_domain(name: &str, ip: &str) -> Action {
+    let factory = Rc::new(|_: &DomainConfig, sink: Rc<dyn Sink>| builtin(sink));
+    Action::Create(config(name, ip), factory)
+}
+
+/// Boots a domain with an application of the test's.
+fn domain<F>(name: &str, ip: &str, main: fn(Os<Stack>) -> F) -> Action
+where
+    F: Future<Output = ()> + 'static,
+{
+    Action::Create(config(name, ip), running(main))
+}
+
+fn running<F>(main: fn(Os<Stack>) -> F) -> GuestFactory
+where
+    F: Future<Output = ()> + 'static,
+{
+    Rc::new(move |_: &DomainConfig, sink: Rc<dyn Sink>| {
         let main = Box::new(move |os| Box::pin(main(os)) as _);
         Box::new(Unikernel::new(sink, Box::new(own_stack), main)) as Box<dyn Guest>
-    });
-    Action::Create(config, factory)
+    })
 }
 
 fn machine() -> Machine {
@@ -121,7 +136,7 @@ async fn pinger(os: Os<Stack>) {
 
 fn ping_one_another(window: u64) -> Seen {
     let actions = vec![
-        domain("echo", "10.0.0.2/24", echo::main),
+        builtin_domain("echo", "10.0.0.2/24"),
         domain("pinger", "10.0.0.9/24", pinger),
     ];
     Seen::run(actions, window, Time(30 * SECOND))
@@ -220,7 +235,7 @@ async fn echo_over_tcp(os: &Os<Stack>) -> Result<(), SocketError> {
 fn an_echo_over_tcp_comes_back_whole_and_ends() {
     let actions = || {
         vec![
-            domain("echo", "10.0.0.2/24", echo::main),
+            builtin_domain("echo", "10.0.0.2/24"),
             domain("client", "10.0.0.9/24", echo_client),
         ]
     };
@@ -253,7 +268,7 @@ async fn udp_client(os: Os<Stack>) {
 #[test]
 fn a_datagram_in_fragments_is_echoed() {
     let actions = vec![
-        domain("echo", "10.0.0.2/24", echo::main),
+        builtin_domain("echo", "10.0.0.2/24"),
         domain("client", "10.0.0.9/24", udp_client),
     ];
     let seen = Seen::run(actions, SECOND, Time(30 * SECOND));
@@ -272,5 +287,79 @@ fn a_domain_that_is_asked_to_shut_down_does_and_leaves_nothing() {
     }
     seen.machine.run_until(Time(40 * SECOND));
     assert_eq!(seen.machine.domains(), []);
+    seen.tear_down();
+}
+
+#[test]
+fn whatever_a_backend_offers_the_echo_comes_back() {
+    for mode in 0..8 {
+        let vif = VifConfig {
+            ip: vec!["10.0.0.9/24".into()],
+            sg: mode & 1 != 0,
+            csum: mode & 2 != 0,
+            map_tx: mode & 4 != 0,
+            ..VifConfig::default()
+        };
+        let client = DomainConfig {
+            vifs: vec![vif.clone()],
+            ..config("client", "10.0.0.9/24")
+        };
+        let actions = vec![
+            builtin_domain("echo", "10.0.0.2/24"),
+            Action::Create(client, running(echo_client)),
+        ];
+        let seen = Seen::run(actions, SECOND, Time(30 * SECOND));
+        let said = seen.console("client");
+        assert_eq!(said, ["echoed 50000 bytes, then 0"], "{vif:?}");
+        seen.tear_down();
+    }
+}
+
+async fn small_services_client(os: Os<Stack>) {
+    let outcome = async {
+        let discard = TcpStream::connect(&os, "10.0.0.2:9".parse().expect("an address")).await?;
+        discard.write_all(&[1; 100_000]).await?;
+        discard.shutdown(How::Write)?;
+        os.print(&format!("discard: {}", discard.read(&mut [0]).await?));
+        let chargen = TcpStream::connect(&os, "10.0.0.3:19".parse().expect("an address")).await?;
+        let mut text = vec![0; 74 * 1000];
+        chargen.read_exact(&mut text).await?;
+        drop(chargen);
+        let lines: Vec<&[u8]> = text.chunks(74).collect();
+        assert!(lines[95] == lines[0] && lines[1][..71] == lines[0][1..72]);
+        os.print(&format!("chargen: {} lines", lines.len()));
+        Ok::<(), SocketError>(())
+    };
+    if let Err(error) = outcome.await {
+        os.print(&error.to_string());
+    }
+}
+
+#[test]
+fn discard_swallows_and_chargen_talks_until_the_client_leaves() {
+    let actions = vec![
+        builtin_domain("discard", "10.0.0.2/24"),
+        builtin_domain("chargen", "10.0.0.3/24"),
+        domain("client", "10.0.0.9/24", small_services_client),
+    ];
+    let seen = Seen::run(actions, SECOND, Time(30 * SECOND));
+    assert_eq!(
+        seen.console("client"),
+        ["discard: 0", "chargen: 1000 lines"]
+    );
+    seen.tear_down();
+}
+
+#[test]
+fn an_empty_kernel_boots_and_then_nothing_happens() {
+    let seen = Seen::run(
+        vec![builtin_domain("empty", "10.0.0.2/24")],
+        SECOND,
+        Time(30 * SECOND),
+    );
+    assert_eq!(seen.console("empty").len(), 0);
+    assert_eq!(seen.count(|e| matches!(e, Event::FrameBorn { .. })), 0);
+    let last = seen.records.last().expect("it booted").at;
+    assert!(last < Time(SECOND), "something happened at {last:?}");
     seen.tear_down();
 }
