@@ -12,7 +12,7 @@ use rand_chacha::rand_core::RngCore;
 use xen_abi::{Block, DomId, Wake};
 
 use crate::actor::{Actor, ActorKind, Births, Host, Message, Outbox};
-use crate::config::{Action, MachineConfig};
+use crate::config::{Action, DomainConfig, GuestFactory, MachineConfig};
 use crate::console::Xenconsoled;
 use crate::event::{Event, Record, Tap};
 use crate::frame::{Frame, FrameId, UplinkId};
@@ -108,6 +108,20 @@ impl Machine {
         assert!(at >= self.last_end, "an action comes too late");
         self.begin(at.max(self.clock()));
         let result = self.do_action(action);
+        self.settle();
+        result
+    }
+
+    /// Starts a domain to which nobody in dom0 is connected, as Xen starts dom0's kernel: to ask Xen itself.
+    pub fn create_bare(
+        &mut self,
+        at: Time,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) -> Result<DomId, ActionError> {
+        assert!(at >= self.last_end, "an action comes too late");
+        self.begin(at.max(self.clock()));
+        let result = self.boot_bare(config, factory);
         self.settle();
         result
     }
