@@ -34,6 +34,7 @@ impl Machine {
         self.xenconsoled
             .introduce(&mut self.host.hv, domid, ports.console);
         self.xenstored.introduce(&mut self.host, domid, ports.store);
+        self.attach_vifs(domid, &config)?;
         self.start(domid, start_info, config, factory);
         Ok(domid)
     }
