@@ -108,6 +108,11 @@ impl Machine {
         }
     }
 
+    /// The machine's clock: beyond the last window's end if a run overshot it.
+    pub fn now(&self) -> Time {
+        self.clock()
+    }
+
     fn clock(&self) -> Time {
         self.host.hv.now()
     }
