@@ -2,7 +2,7 @@
 //!
 //! [`NetStack::receive`] takes a frame up as far as a socket, and never transmits; [`NetStack::transmit`] sends in a
 //! fixed order: what waits from before, ICMP, UDP, TCP. What the device has no room for stays where it was promised.
-//! Applications come in by [`sockets`].
+//! Applications come in by `sockets`.
 
 mod sockets;
 
