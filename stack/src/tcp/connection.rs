@@ -193,7 +193,7 @@ impl Connection {
         if crate::tcp::state::abort_sends_reset(self.state) {
             shared.reset(Reset {
                 tuple: self.tuple,
-                seq: self.snd.max,
+                seq: self.snd.acceptable(),
                 ack: Some(self.rcv.nxt),
             });
         }

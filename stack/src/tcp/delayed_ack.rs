@@ -24,9 +24,9 @@ pub struct AckState {
 }
 
 impl AckState {
-    /// Text arrived in order.
-    pub fn text(&mut self, octets: usize, profile: &TcpProfile) {
-        self.largest = self.largest.max(octets.min(usize::from(u16::MAX)) as u16);
+    /// Text arrived in order; no segment is larger than `mss`.
+    pub fn text(&mut self, octets: usize, mss: u16, profile: &TcpProfile) {
+        self.largest = self.largest.max(octets.min(usize::from(mss)) as u16);
         self.octets = self.octets.saturating_add(octets as u32);
         if self.octets >= profile.ack_every_segments * u32::from(self.largest) {
             self.owed = Owed::Now;
@@ -53,12 +53,12 @@ mod tests {
     fn every_second_full_sized_segment_is_acknowledged_at_once() {
         let profile = TcpProfile::default();
         let mut ack = AckState::default();
-        ack.text(1000, &profile);
+        ack.text(1000, 1460, &profile);
         assert_eq!(ack.owed, Owed::Delayed);
-        ack.text(1000, &profile);
+        ack.text(1000, 1460, &profile);
         assert_eq!(ack.owed, Owed::Now);
         ack.sent();
-        ack.text(10, &profile);
+        ack.text(10, 1460, &profile);
         assert_eq!(ack.owed, Owed::Delayed);
     }
 }

@@ -50,6 +50,11 @@ impl SendSpace {
             self.iss.plus(1)
         }
     }
+    /// A number that the peer accepts in a segment without text: behind all that was sent, but not behind a window that
+    /// a probe has passed. Otherwise two ends whose windows are shut would correct each other for ever.
+    pub fn acceptable(&self) -> SeqNumber {
+        self.max.min(self.una.plus(self.wnd))
+    }
     /// Whether anything that was sent is not acknowledged.
     pub fn has_outstanding(&self) -> bool {
         self.una != self.max
@@ -64,5 +69,20 @@ impl SendSpace {
         self.max_wnd = self.max_wnd.max(segment.window);
         self.wl1 = segment.seq;
         self.wl2 = segment.ack;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ack_does_not_stand_behind_a_shut_window() {
+        let mut snd = SendSpace::new(SeqNumber(u32::MAX));
+        snd.una = SeqNumber(0);
+        snd.max = SeqNumber(1);
+        assert_eq!(snd.acceptable(), SeqNumber(0));
+        snd.wnd = 10;
+        assert_eq!(snd.acceptable(), SeqNumber(1));
     }
 }

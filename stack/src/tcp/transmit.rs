@@ -104,7 +104,7 @@ impl Connection {
         if self.recovery.phase == Phase::Fast && self.agreed.sack {
             return self.next_by_scoreboard(shared);
         }
-        let limited = if self.agreed.sack {
+        let limited = if self.agreed.sack || self.recovery.phase != Phase::Open {
             0
         } else {
             // Limited Transmit (RFC 3042): each of the first two duplicate ACKs lets a new segment out.
@@ -214,7 +214,7 @@ impl Connection {
     fn pure_ack(&self) -> Option<Plan> {
         (self.ack.owed == Owed::Now).then_some(Plan {
             why: Why::Ack,
-            seq: self.snd.max,
+            seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
         })

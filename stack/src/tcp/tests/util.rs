@@ -347,13 +347,17 @@ pub enum Fate {
     Corrupt(usize),
 }
 
+/// Judges the n-th packet, sent by host 0 or 1.
+pub type Judge = Box<dyn FnMut(usize, usize, &[u8]) -> Fate>;
+
 /// Two engines, 10.0.0.1 and 10.0.0.2, and what is between them.
 pub struct Pair {
     pub hosts: [Host; 2],
     pub now: Instant,
     pub delay: u64,
-    /// Judges the n-th packet, sent by host 0 or 1.
-    pub fate: Box<dyn FnMut(usize, usize, &[u8]) -> Fate>,
+    pub fate: Judge,
+    /// Every segment gets four octets of padding on the way, so that none is what header prediction expects.
+    pub padded: bool,
     under_way: Vec<(Instant, usize, usize, IpPacket, Vec<u8>)>,
     packets: usize,
 }
@@ -368,6 +372,7 @@ impl Pair {
             now: Instant(1_000 * MS),
             delay: 10 * MS,
             fate: Box::new(|_, _, _| Fate::Deliver),
+            padded: false,
             under_way: Vec::new(),
             packets: 0,
         }
@@ -409,6 +414,7 @@ impl Pair {
                 ecn: packet.ecn,
                 ttl: packet.ttl,
             };
+            let bytes = if self.padded { pad(bytes, &ip) } else { bytes };
             self.hosts[to].tcp.receive(self.now, &ip, &bytes, false);
         }
         true
@@ -441,6 +447,21 @@ impl Pair {
             }
         }
     }
+}
+
+/// The segment with four NOPs before its options, if it is good and they fit.
+fn pad(mut bytes: Vec<u8>, ip: &IpInfo) -> Vec<u8> {
+    let words = bytes[12] >> 4;
+    if Segment::verify(&bytes, ip.src, ip.dst).is_err() || words == 15 {
+        return bytes;
+    }
+    bytes[12] = (words + 1) << 4;
+    bytes.splice(20..20, [1; 4]);
+    bytes[16..18].fill(0);
+    let mut sum = Sum::pseudo(ip.src, ip.dst, PROTOCOL, bytes.len());
+    sum.add(&bytes);
+    bytes[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+    bytes
 }
 
 /// The pattern 0, 1, … 250, 0, ….
