@@ -18,7 +18,7 @@ type Make = fn(Rc<dyn Sink>) -> Box<dyn Guest>;
 
 /// Every application has one line here: its name, and the guest that runs it.
 const APPLICATIONS: &[(&str, Make)] = &[
-    ("empty", |sink| on_frames(sink, empty::main)),
+    ("empty", |sink| on(sink, FramePort::new, empty::main)),
     ("echo", |sink| on_stack(sink, echo::main)),
     ("discard", |sink| on_stack(sink, discard::main)),
     ("chargen", |sink| on_stack(sink, chargen::main)),
