@@ -6,14 +6,14 @@
 //! what it leaves behind waits, stamped, and counts for [`next_event`](Machine::next_event). So it cannot be seen from
 //! outside how time was cut into windows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use rand_chacha::rand_core::RngCore;
 use xen_abi::{Block, DomId, Wake};
 
 use crate::actor::{Actor, ActorKind, Births, BridgePort, Host, Message, Outbox};
 use crate::bridge::Bridges;
-use crate::config::{Action, MachineConfig};
+use crate::config::{Action, DomainConfig, GuestFactory, MachineConfig};
 use crate::console::Xenconsoled;
 use crate::event::{Event, Record, Tap};
 use crate::frame::{Frame, FrameId, UplinkId};
@@ -49,7 +49,8 @@ pub struct Machine {
     /// A guest's call is being served.
     pub(crate) inside_call: bool,
     arrivals: BTreeMap<(Time, u64, UplinkId), Frame>,
-    departures: VecDeque<(Time, UplinkId, Frame)>,
+    departures: BTreeMap<(Time, UplinkId, u64), Frame>,
+    departed: u64,
     pub(crate) outbox: Outbox,
     last_end: Time,
     busy: bool,
@@ -97,13 +98,19 @@ impl Machine {
             guests: BTreeMap::new(),
             inside_call: false,
             arrivals: BTreeMap::new(),
-            departures: VecDeque::new(),
+            departures: BTreeMap::new(),
+            departed: 0,
             outbox: Outbox::default(),
             last_end: config.started,
             busy: false,
             internal_error: None,
             config,
         }
+    }
+
+    /// The machine's clock: beyond the last window's end if a run overshot it.
+    pub fn now(&self) -> Time {
+        self.clock()
     }
 
     fn clock(&self) -> Time {
@@ -114,11 +121,34 @@ impl Machine {
 
     /// An action of the toolstack at `at`. The clock moves there first, if it is not beyond.
     pub fn act(&mut self, at: Time, action: Action) -> Result<(), ActionError> {
-        assert!(at >= self.last_end, "an action comes too late");
-        self.begin(at.max(self.clock()));
+        self.begin_action(at);
         let result = self.do_action(action);
         self.settle();
         result
+    }
+
+    /// Starts a domain to which nobody in dom0 is connected, as Xen starts dom0's kernel: to ask Xen itself.
+    pub fn create_bare(
+        &mut self,
+        at: Time,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) -> Result<DomId, ActionError> {
+        self.begin_action(at);
+        let result = self.boot_bare(config, factory);
+        self.settle();
+        result
+    }
+
+    fn begin_action(&mut self, at: Time) {
+        assert!(at >= self.last_end, "an action comes too late");
+        let now = at.max(self.clock());
+        let next = self.next_effective();
+        assert!(
+            next.is_none_or(|next| next >= now),
+            "an action comes too early: {next:?} is before {now:?}"
+        );
+        self.begin(now);
     }
 
     /// A frame reaches an uplink at `at`. `order` breaks ties among one instant.
@@ -133,7 +163,7 @@ impl Machine {
 
     /// When something is next due, or something waits to be handed out.
     pub fn next_event(&self) -> Option<Time> {
-        let departure = self.departures.front().map(|departure| departure.0);
+        let departure = self.departures.first_key_value().map(|((at, ..), _)| *at);
         [self.next_effective(), departure, self.host.hv.log.first()]
             .into_iter()
             .flatten()
@@ -380,7 +410,8 @@ impl Machine {
                     frame: frame.id,
                     tap: Tap::UplinkOut(uplink),
                 });
-                self.departures.push_back((now, uplink, frame));
+                self.departures.insert((now, uplink, self.departed), frame);
+                self.departed += 1;
             }
         }
     }
@@ -389,12 +420,9 @@ impl Machine {
 
     /// The next frame that leaves, if it leaves before the last window's end.
     pub fn transmit(&mut self) -> Option<(Time, UplinkId, Frame)> {
-        let first = self.departures.front()?;
-        if first.0 < self.last_end {
-            self.departures.pop_front()
-        } else {
-            None
-        }
+        let first = self.departures.first_entry()?;
+        let (at, uplink, _) = *first.key();
+        (at < self.last_end).then(|| (at, uplink, first.remove()))
     }
 
     /// Moves the records stamped before `before` to `out`, in order.
@@ -408,7 +436,7 @@ impl Machine {
         self.host.hv.log.drain(at, &mut events);
         let arrived = self.arrivals.values().map(|frame| frame.id);
         let inside = self.bridges.waiting().chain(self.netback.waiting());
-        let departing = self.departures.iter().map(|(_, _, frame)| frame.id);
+        let departing = self.departures.values().map(|frame| frame.id);
         PowerOff {
             next_frame: self.host.births.next(),
             next_seq: self.host.hv.log.next_seq(),

@@ -89,6 +89,14 @@ impl Toolstack {
         self.next_job += 1;
     }
 
+    /// A domain of that name is started; how many were before.
+    fn note_build(&mut self, domid: DomId, name: &str) -> u32 {
+        self.names.insert(name.to_owned(), domid);
+        let builds = self.builds.entry(name.to_owned()).or_default();
+        *builds += 1;
+        *builds - 1
+    }
+
     /// The latest domain of that name, gone or not.
     pub fn latest(&self, name: &str) -> Option<DomId> {
         self.names.get(name).copied()
