@@ -134,12 +134,19 @@ impl Backend {
         self.refused = true;
     }
 
-    /// Takes a state, and tells the frontend.
+    /// Takes a state, and tells the frontend. Nothing happens if it is known already.
     pub fn switch(&mut self, hv: &Hypervisor, store: &mut Xenstored, to: XenbusState) {
-        self.state = to;
         let node = format!("{}/state", self.path);
+        let known = store.read(&node);
+        let is_written = known
+            .as_deref()
+            .is_none_or(|text| text == to.text().as_bytes());
+        if self.state == to && is_written {
+            return;
+        }
+        self.state = to;
         // A directory that the toolstack has removed stays removed (`xenbus_switch_state`).
-        if store.exists(&node) {
+        if known.is_some() {
             let written = store.write(&node, to.text().as_bytes());
             assert!(written.is_ok(), "dom0 may write its own node");
         }
