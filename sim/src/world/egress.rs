@@ -37,6 +37,11 @@ impl Egress {
         self.serialising.as_ref().map(|(_, end)| *end)
     }
 
+    /// Frames that wait or are being serialised.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + usize::from(self.serialising.is_some())
+    }
+
     /// Takes a frame at `at`; says how many bytes wait then.
     pub fn enter(
         &mut self,

@@ -257,6 +257,14 @@ impl Fabric {
         self.nodes().any(|node| node.clock() > at)
     }
 
+    /// Frames that entered a link's queue and neither died nor were acted on.
+    pub fn underway(&self) -> u64 {
+        let directions = self.links.iter().flat_map(|link| &link.directions);
+        let on_links: usize = directions.map(Direction::underway).sum();
+        let unseen: usize = self.slots.iter().map(|slot| slot.unseen.len()).sum();
+        (on_links + unseen) as u64 + (self.put - self.taken)
+    }
+
     /// Every node that has power.
     pub fn nodes(&self) -> impl Iterator<Item = &dyn Node> {
         self.slots.iter().filter_map(|slot| slot.node.as_deref())

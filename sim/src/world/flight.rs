@@ -42,6 +42,10 @@ impl Flight {
     pub fn lose_all(&mut self) -> impl Iterator<Item = Frame> + use<> {
         std::mem::take(&mut self.frames).into_values()
     }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
     /// Whether nothing is in flight.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()

@@ -137,6 +137,11 @@ impl Direction {
         self.egress.next_end()
     }
 
+    /// Frames that entered, and neither left nor died.
+    pub fn underway(&self) -> usize {
+        self.egress.len() + self.flight.len()
+    }
+
     /// The sender transmitted a frame at `at`.
     pub fn offer(&mut self, at: Time, frame: Frame) {
         debug_assert!(self.entering.back().is_none_or(|(last, _)| *last <= at));

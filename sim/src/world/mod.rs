@@ -170,6 +170,10 @@ impl<'a> World<'a> {
         self.record_own(observer)?;
         tracing::debug!(target: "evilbit::world", at = ?end, why = why.word(), "the run ends");
         let mut fabric = self.fabric.borrow_mut();
+        if why != Ended::Stop {
+            let said = self.record.quiet.underway();
+            assert_eq!(said, fabric.underway(), "the trace lost a frame");
+        }
         let stats = Stats {
             entries: self.record.entries,
             frames: fabric.counts().0,

@@ -30,6 +30,11 @@ impl Quiet {
         self.underway == 0 && self.busy.is_empty() && self.finishing.is_empty()
     }
 
+    /// Frames that entered a queue, and neither died nor were acted on.
+    pub fn underway(&self) -> u64 {
+        self.underway
+    }
+
     /// A link's event.
     pub fn on_link(&mut self, event: &LinkEvent) {
         match event {

@@ -21,9 +21,11 @@ pub fn plan(seed: u64, guest: &str) -> Plan {
         rng: stream(seed, "sample"),
         quantum: 1,
         lookahead: LEAST_DELAY,
+        least_delay: LEAST_DELAY,
     };
     sampler.quantum = sampler.one_of(&[1, 1, 1_000, 10_000]);
     sampler.lookahead = sampler.one_of(&[LEAST_DELAY, 100_000, 500_000, 1_000_000]);
+    sampler.least_delay = sampler.lookahead * sampler.one_of(&[1, 1, 5]);
     let mut plan = sampler.places(seed, guest);
     sampler.links(&mut plan);
     for _ in 0..sampler.below(9) {
@@ -101,8 +103,10 @@ pub fn act(action: Action) -> ActionPlan {
 struct Sampler {
     rng: ChaCha8Rng,
     quantum: u64,
-    /// No delay and no reaction is shorter: worlds with long windows and worlds with short ones break differently.
+    /// No reaction is shorter: worlds with long windows and worlds with short ones break differently.
     lookahead: u64,
+    /// No delay is shorter: in some worlds reactions bound the windows, in others links do.
+    least_delay: u64,
 }
 
 impl Sampler {
@@ -199,7 +203,7 @@ impl Sampler {
     }
 
     fn settings(&mut self) -> LinkSettings {
-        let raw = self.spread(self.lookahead, 20_000_000);
+        let raw = self.spread(self.least_delay, 20_000_000);
         let delay = self.quantised(raw);
         let jitter = if self.percent(50) {
             self.jitter(delay)
@@ -225,18 +229,18 @@ impl Sampler {
 
     /// In worlds with short windows even more than the delay.
     fn jitter(&mut self, delay: u64) -> u64 {
-        if self.lookahead == LEAST_DELAY {
+        if self.least_delay == LEAST_DELAY {
             let raw = self.below(delay + delay / 4 + 1);
             self.quantised(raw)
         } else {
-            self.below(delay - self.lookahead + 1)
+            self.below(delay - self.least_delay + 1)
         }
     }
 
     /// A frame that overtakes takes the least time, so only worlds with short windows have any.
     fn reorder(&mut self) -> Probability {
         let probability = self.rare(&[0, 0, 0, 100_000]);
-        if self.lookahead == LEAST_DELAY {
+        if self.least_delay == LEAST_DELAY {
             probability
         } else {
             Probability(0)
@@ -286,11 +290,15 @@ impl Sampler {
 
     fn when(&mut self, plan: &mut Plan) {
         let action = self.action(plan);
-        let raw = self.spread(self.lookahead, 3_000_000);
+        let reaction = if self.percent(40) {
+            self.lookahead
+        } else {
+            self.spread(self.lookahead, 3_000_000)
+        };
         let when = When {
             matcher: self.matcher(plan),
-            nth: 1 + self.below(20),
-            reaction: self.quantised(raw),
+            nth: self.spread(1, 20),
+            reaction: self.quantised(reaction),
             actions: vec![act(action)],
             span: Span::default(),
         };
@@ -379,7 +387,9 @@ impl Sampler {
             1 => Matcher::Link {
                 link: self.one_of(&plan.links).name,
                 from: None,
-                event: self.one_of(&["enqueued", "lost", "died"]).to_owned(),
+                event: self
+                    .one_of(&["enqueued", "enqueued", "lost", "died"])
+                    .to_owned(),
             },
             2 => Matcher::Life {
                 domain: None,
