@@ -196,7 +196,11 @@ unless it says vacuous=#true.
 pub fn reference() -> String {
     let mut out = String::from(INTRODUCTION);
     for section in SECTIONS {
-        out.push_str(&format!("\n{}\n{}\n", section.title, "─".repeat(section.title.chars().count())));
+        out.push_str(&format!(
+            "\n{}\n{}\n",
+            section.title,
+            "─".repeat(section.title.chars().count())
+        ));
         for word in words_of(section) {
             describe(word, &mut out);
         }
@@ -309,9 +313,15 @@ link "laptop" "ec2"
     #[test]
     fn every_example_is_a_scenario() {
         for section in SECTIONS.iter().filter(|s| !s.example.is_empty()) {
-            let own = if section.example.starts_with("scenario") { "" } else { SCENARIO };
+            let own = if section.example.starts_with("scenario") {
+                ""
+            } else {
+                SCENARIO
+            };
             // Only an http guest has a site; a folder for it is not at hand here.
-            let example = section.example.replace("    site from=\"blog\" by=\"reader\"\n", "");
+            let example = section
+                .example
+                .replace("    site from=\"blog\" by=\"reader\"\n", "");
             let text = format!("{own}{WORLD}{example}\n");
             let base = Path::new("");
             if let Err(report) = parse(text.as_bytes(), base, base, &Overrides::default()) {
@@ -322,7 +332,11 @@ link "laptop" "ec2"
 
     #[test]
     fn every_word_is_in_the_reference() {
-        let told: Vec<*const Word> = SECTIONS.iter().flat_map(words_of).map(std::ptr::from_ref).collect();
+        let told: Vec<*const Word> = SECTIONS
+            .iter()
+            .flat_map(words_of)
+            .map(std::ptr::from_ref)
+            .collect();
         for word in language::words() {
             assert!(told.contains(&std::ptr::from_ref(word)), "{}", word.name);
         }

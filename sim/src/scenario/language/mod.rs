@@ -257,7 +257,9 @@ const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Prop {
 
 /// The guests that come with evilbit.
 #[cfg(not(feature = "zoo"))]
-pub const GUESTS: &[&str] = &["empty", "echo", "discard", "chargen", "http", "script", "raw"];
+pub const GUESTS: &[&str] = &[
+    "empty", "echo", "discard", "chargen", "http", "script", "raw",
+];
 /// The guests that come with evilbit, and the zoo's.
 #[cfg(feature = "zoo")]
 pub const GUESTS: &[&str] = &[
