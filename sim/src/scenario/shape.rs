@@ -14,6 +14,9 @@ use super::syntax::{self, Entry, Literal};
 use super::value::{self, Value};
 use crate::plan::{Count, Probability, Span};
 
+/// After so many problems nobody reads on.
+const MAX_PROBLEMS: usize = 1_000;
+
 /// A checked word with its values. Defaults are filled in.
 #[derive(Debug)]
 pub struct Node {
@@ -165,7 +168,14 @@ impl Shaper<'_> {
         let Some(place) = place else {
             return Vec::new();
         };
-        nodes.iter().filter_map(|n| self.node(n, place)).collect()
+        let mut shaped = Vec::new();
+        for node in nodes {
+            if self.problems.len() >= MAX_PROBLEMS {
+                break;
+            }
+            shaped.extend(self.node(node, place));
+        }
+        shaped
     }
 
     fn node(&mut self, node: &syntax::Node, place: Place) -> Option<Node> {
