@@ -134,7 +134,7 @@ fn twice(what: &str, name: &str, span: Span) -> Problem {
     };
     Problem::new(
         span,
-        format!("two {what}s are called {name:?}"),
+        format!("the {what} {name:?} is declared twice"),
         "again here",
         hint,
     )

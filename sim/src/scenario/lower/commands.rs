@@ -42,6 +42,9 @@ impl Sockets {
 
 /// The name that a command introduces.
 fn introduced(command: &Node) -> Option<&str> {
+    if command.name() == "connect" && command.wrote("fails") {
+        return None;
+    }
     if command
         .word
         .args

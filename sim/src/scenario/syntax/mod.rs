@@ -314,6 +314,7 @@ mod tests {
             "(t)a (u)1 b=(v)\"x\"",
             "a {}\nb { }",
             "a b = c",
+            "/- kdl-version 2\na\r\nb\r\n",
             "a \"x \\   \n  y\"",
         ] {
             assert!(parse(text).is_ok(), "{text:?}");

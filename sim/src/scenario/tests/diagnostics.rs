@@ -155,7 +155,7 @@ fn names_are_declared_once_and_before_all_declared() {
     refused(
         "machine \"ec2\"",
         9,
-        "two machines or switchs".trim_end_matches("es or switchs"),
+        "the machine or switch \"ec2\" is declared twice",
         "unique",
     );
     refused(
@@ -185,7 +185,7 @@ fn names_are_declared_once_and_before_all_declared() {
     refused(
         "machine \"m\" { domain \"blog\" guest=\"echo\" }",
         22,
-        "two domains are called \"blog\"",
+        "the domain \"blog\" is declared twice",
         "choose another",
     );
     refused("machine \"a b\"", 9, "cannot be a name", "letters");
@@ -342,15 +342,32 @@ fn guests_do_what_they_can() {
 }
 
 #[test]
+fn a_connect_that_fails_opens_nothing() {
+    let on = "at \"1s\" { on \"reader\" { connect \"c\" \"10.0.0.2:7\" fails=\"ECONNREFUSED\"; close \"c\"; } }";
+    refused(on, 78, "never opens \"c\"", "connect");
+}
+
+#[test]
+fn a_domain_is_nobody_elses_namesake() {
+    refused(
+        "machine \"m\" { domain \"bridge\" guest=\"echo\"; }",
+        22,
+        "an actor of dom0",
+        "choose another",
+    );
+    refused(
+        "machine \"m\" { domain \"d\" guest=\"echo\" start=\"60s\"; }",
+        39,
+        "over by then",
+        "duration",
+    );
+}
+
+#[test]
 fn times_lie_within_the_run() {
     refused("at \"61s\" { stop }", 4, "over by then", "duration");
     refused("at \"1s\" { }", 1, "does nothing", "actions");
-    refused(
-        "every \"10ns\" { stop }",
-        7,
-        "too short".trim_start_matches("too short"),
-        "1us",
-    );
+    refused("every \"10ns\" { stop }", 7, "a period that short", "1us");
     refused(
         "expect { within \"2s\" \"1s\" { tcp; }; }",
         22,

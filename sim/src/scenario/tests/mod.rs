@@ -181,7 +181,7 @@ proptest! {
     fn a_broken_scenario_gets_an_answer(
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = format!("{WORLD}at \"1s\" {{ on \"reader\" {{ ping \"10.0.0.2\" count=3; }}; }}\n").into_bytes();
+        let mut bytes = include_bytes!("../../../../scenarios/world/domain-crash.kdl").to_vec();
         for (at, byte) in cuts {
             let at = at.index(bytes.len());
             if byte % 3 == 0 {
