@@ -7,7 +7,7 @@ use stack::app::command::Command;
 use super::{Lower, one_of};
 use crate::plan::Action;
 use crate::scenario::language::Kind;
-use crate::scenario::shape::Node;
+use crate::scenario::node::Node;
 use crate::scenario::value::Value;
 
 /// What the checker puts where a raw guest's only flow goes unnamed.

@@ -10,7 +10,7 @@ use crate::plan::{
     DomainPlan, LinkChange, LinkPlan, LinkSettings, Loss, MachinePlan, OnExit, Plan, Probability,
     Site, Span, SwitchPlan, SwitchPoint, VifPlan,
 };
-use crate::scenario::shape::{Node, as_probability};
+use crate::scenario::node::{Node, as_probability};
 use crate::scenario::units;
 use crate::site;
 
