@@ -5,14 +5,17 @@
 //! - [`prescan`]: is it a text, and shallow enough to be parsed at all?
 //! - [`syntax`]: words, arguments, properties, blocks
 //! - [`names`]: who is declared
-//! - [`language`]: the table of words; [`shape`] checks the document against it, with [`value`] and [`units`]
+//! - [`language`]: the table of words; [`shape`] checks the lines against it, with [`value`], [`address`] and [`units`],
+//!   and makes a [`node`] of each
 //! - [`lower`]: what the words mean together, and the plan
 //! - [`report`]: problems with place, caret and hint; [`suggest`]: did you mean
 //! - [`reference`]: the table, printed
 
+mod address;
 mod language;
 mod lower;
 mod names;
+mod node;
 mod prescan;
 mod reference;
 pub mod report;

@@ -122,15 +122,13 @@ impl<'a> Scan<'a> {
                     return Err(too_deep(self.at, "blocks"));
                 }
             }
-            b'}' => {
-                if self.braces.pop().is_none() {
-                    return Err(Problem::new(
-                        span(self.at, 1),
-                        "this brace closes nothing".into(),
-                        "no `{` is open here",
-                        "remove it, or look for a `}` too many above",
-                    ));
-                }
+            b'}' if self.braces.pop().is_none() => {
+                return Err(Problem::new(
+                    span(self.at, 1),
+                    "this brace closes nothing".into(),
+                    "no `{` is open here",
+                    "remove it, or look for a `}` too many above",
+                ));
             }
             b'(' => {
                 self.parens += 1;

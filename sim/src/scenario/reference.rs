@@ -1,6 +1,6 @@
 //! `evilbit help scenario`: the language's table, printed, with examples that are checked like any scenario.
 
-use super::language::{self, Block, Kind, Place, Prop, Word};
+use super::language::{self, Block, GUESTS, Kind, Place, Prop, Word};
 use super::shape::usage;
 use super::value;
 
@@ -179,7 +179,8 @@ The scenario language
 
 A scenario is a KDL 2 file: a word a line, its arguments and properties, and a block between braces.
 Comments are // and /* */, a /- takes a whole word out. Texts and quantities stand between quotes,
-truth values are #true and #false. Declarations may stand in any order.
+truth values are #true and #false. Declarations may stand in any order. What a property is if left
+out stands in [brackets].
 
 Units, read exactly:
     times   ns µs us ms s m h           \"1.5ms\"
@@ -237,20 +238,20 @@ fn describe(word: &Word, out: &mut String) {
 
 fn prop_text(prop: &Prop) -> String {
     let choices = match prop.kind {
-        Kind::Choice(of) => format!("one of {}", of.join(", ")),
+        Kind::Choice(of) => of.join(", "),
+        Kind::Guest => GUESTS.join(", "),
         _ => String::new(),
     };
-    let default = match (prop.required, prop.default) {
-        (true, _) => "(required)".to_owned(),
-        (false, Some("")) | (false, None) => String::new(),
-        (false, Some(text)) => format!("[{text}]"),
-    };
-    [prop.doc, &choices, &default]
-        .iter()
+    let what: Vec<&str> = [prop.doc, &choices]
+        .into_iter()
         .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    let what = what.join(": ");
+    match (prop.required, prop.default) {
+        (true, _) => format!("{what} (required)"),
+        (false, Some("") | None) => what,
+        (false, Some(text)) => format!("{what} [{text}]"),
+    }
 }
 
 fn kind_text(kind: Kind) -> String {

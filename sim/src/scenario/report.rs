@@ -13,6 +13,8 @@ use crate::plan::Span;
 
 /// How many problems are shown; the rest are counted.
 pub const MAX_SHOWN: usize = 20;
+/// The longest message or hint, in characters.
+const MAX_TEXT: usize = 1_000;
 /// How much of a long line is shown before and after a problem.
 const EXCERPT: usize = 160;
 
@@ -36,10 +38,18 @@ impl Problem {
     ) -> Problem {
         Problem {
             span,
-            message,
+            message: clip(message),
             label: label.into(),
-            hint: hint.into(),
+            hint: clip(hint.into()),
         }
+    }
+}
+
+/// A text that quotes the file, cut to what anybody reads.
+fn clip(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

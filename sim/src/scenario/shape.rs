@@ -4,16 +4,16 @@
 //! A node comes out only if all of its own entries were right, so that what follows can rely on them; its children
 //! are checked in any case, so that one mistake does not hide the others (but for commands to a domain that is not).
 
-use std::collections::BTreeMap;
-
 use super::language::{self, Block, Kind, Need, Place, Prop, Word};
 use super::names::Names;
+use super::node::Node;
 use super::report::Problem;
 use super::suggest;
 use super::syntax::{self, Entry, Literal};
 use super::value::{self, Value};
-use crate::plan::{Count, Probability, Span};
+use crate::plan::Span;
 
+<<<<<<< HEAD
 /// A checked word with its values. Defaults are filled in.
 #[derive(Debug)]
 pub struct Node {
@@ -143,6 +143,10 @@ pub fn as_probability(value: &Value) -> Probability {
         other => unreachable!("not a probability: {other:?}"),
     }
 }
+=======
+/// After so many problems nobody reads on.
+const MAX_PROBLEMS: usize = 1_000;
+>>>>>>> sim-lang
 
 /// Checks a whole document.
 pub fn document(nodes: &[syntax::Node], names: &Names, problems: &mut Vec<Problem>) -> Vec<Node> {
@@ -165,7 +169,14 @@ impl Shaper<'_> {
         let Some(place) = place else {
             return Vec::new();
         };
-        nodes.iter().filter_map(|n| self.node(n, place)).collect()
+        let mut shaped = Vec::new();
+        for node in nodes {
+            if self.problems.len() >= MAX_PROBLEMS {
+                break;
+            }
+            shaped.extend(self.node(node, place));
+        }
+        shaped
     }
 
     fn node(&mut self, node: &syntax::Node, place: Place) -> Option<Node> {

@@ -149,3 +149,38 @@ fn a_link_may_not_leave_the_folder() {
         fs::remove_file(link).expect("removed");
     }
 }
+
+#[test]
+fn every_page_of_the_blog_is_linked_from_its_front_page() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/blog/site");
+    let site = configure(&dir).expect("the blog");
+    let mut found = BTreeMap::from([("/".to_owned(), false)]);
+    while let Some(path) = found
+        .iter()
+        .find(|(_, seen)| !**seen)
+        .map(|(p, _)| p.clone())
+    {
+        let page = site
+            .pages
+            .get(&path)
+            .unwrap_or_else(|| panic!("a dead link to {path}"));
+        if page.content_type == HTML {
+            let html = String::from_utf8_lossy(&page.body);
+            for link in stack::app::script::links::links(&path, &html) {
+                found.entry(link).or_insert(false);
+            }
+        }
+        found.insert(path, true);
+    }
+    let missed: Vec<&String> = site
+        .pages
+        .keys()
+        .filter(|p| !found.contains_key(*p))
+        .collect();
+    assert_eq!(missed, ["/404.html"], "which answers for all others");
+    let bytes: usize = site.pages.values().map(|p| p.body.len()).sum();
+    assert!(
+        (20_000..100_000).contains(&bytes),
+        "worth a few dozen segments: {bytes}"
+    );
+}

@@ -32,7 +32,7 @@ pub enum Place {
     Script,
     /// `on` a raw peer.
     Raw,
-    /// The other side of a `partition` or `heal`.
+    /// The other side of a `partition` or `heal-partition`.
     Side,
     /// `expect`, `always` and `within`.
     Judge,
@@ -53,7 +53,7 @@ impl Place {
             Place::Actions => "a block of actions (`at`, `after`, `every`, `when`)",
             Place::Script => "an `on` block of a scripted guest",
             Place::Raw => "an `on` block of a raw peer",
-            Place::Side => "a `partition` or `heal` block",
+            Place::Side => "a `partition` or `heal-partition` block",
             Place::Judge => "an `expect`, `always` or `within` block",
             Place::Snapshot => "a `snapshot` block",
         }

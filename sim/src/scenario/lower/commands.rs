@@ -7,7 +7,7 @@ use stack::app::command::Command;
 use super::{Lower, one_of};
 use crate::plan::Action;
 use crate::scenario::language::Kind;
-use crate::scenario::shape::Node;
+use crate::scenario::node::Node;
 use crate::scenario::value::Value;
 
 /// What the checker puts where a raw guest's only flow goes unnamed.
@@ -42,6 +42,12 @@ impl Sockets {
 
 /// The name that a command introduces.
 fn introduced(command: &Node) -> Option<&str> {
+<<<<<<< HEAD
+=======
+    if command.name() == "connect" && command.wrote("fails") {
+        return None;
+    }
+>>>>>>> sim-lang
     if command
         .word
         .args
@@ -78,13 +84,13 @@ impl Lower<'_> {
         }
     }
 
-    /// The socket or flow that a command is about: one that some block of the domain introduces.
+    /// The socket or flow that a command is about (empty if none): one that some block of the domain introduces.
     fn socket(&mut self, domain: &str, node: &Node) -> String {
-        let first = node.word.args.first().map(|a| a.kind);
-        if first != Some(Kind::Socket) {
-            return node.text_if(0).unwrap_or(NO_NAME).to_owned();
-        }
-        let name = node.text(0).to_owned();
+        let name = match node.word.args.first().map(|a| a.kind) {
+            Some(Kind::Socket) => node.text(0).to_owned(),
+            Some(Kind::NewSocket) => return node.text(0).to_owned(),
+            _ => return NO_NAME.to_owned(),
+        };
         let known = self.sockets.of(domain);
         if name == NO_NAME {
             if let [only] = known.as_slice() {

@@ -7,7 +7,7 @@ use crate::plan::{
     At, Count, Expectation, Matcher, PacketKind, PacketMatcher, Scope, SnapshotPart,
 };
 use crate::scenario::language::judgement::LEAKS;
-use crate::scenario::shape::Node;
+use crate::scenario::node::Node;
 use crate::scenario::value::Value;
 
 impl Lower<'_> {

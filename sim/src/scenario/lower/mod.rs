@@ -15,8 +15,8 @@ use std::path::Path;
 use super::Overrides;
 use super::language::Place;
 use super::names::Names;
+use super::node::Node;
 use super::report::Problem;
-use super::shape::Node;
 use super::suggest;
 use crate::plan::{Plan, Scope, Span};
 

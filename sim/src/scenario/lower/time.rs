@@ -4,7 +4,7 @@ use xenemu::Time;
 
 use super::Lower;
 use crate::plan::{Action, ActionPlan, Every, LinkChange, Span, Timed, When};
-use crate::scenario::shape::Node;
+use crate::scenario::node::Node;
 
 impl Lower<'_> {
     /// `at`, or `after`, which counts from the one before.

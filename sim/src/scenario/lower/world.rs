@@ -10,7 +10,7 @@ use crate::plan::{
     DomainPlan, LinkChange, LinkPlan, LinkSettings, Loss, MachinePlan, OnExit, Plan, Probability,
     Site, Span, SwitchPlan, SwitchPoint, VifPlan,
 };
-use crate::scenario::shape::{Node, as_probability};
+use crate::scenario::node::{Node, as_probability};
 use crate::scenario::units;
 use crate::site;
 
@@ -114,6 +114,14 @@ impl Lower<'_> {
                 "add: site \"folder\", a folder of Markdown beside this file",
             );
         }
+        if ACTORS.contains(&plan.name.as_str()) {
+            self.problem(
+                node.arg_span(0),
+                format!("{:?} is the name of an actor of dom0", plan.name),
+                "taken",
+                "a schedule could not tell them apart: choose another",
+            );
+        }
         if plan.vifs.len() > 8 {
             let message = format!("{} interfaces", plan.vifs.len());
             self.problem(node.span, message, "too many", "a domain has at most 8");
@@ -140,7 +148,10 @@ impl Lower<'_> {
             return None;
         }
         match units::quantity(text, &units::DURATION) {
-            Ok(ns) => Some(Time(ns)),
+            Ok(ns) => {
+                self.is_before_the_end(ns, node.prop_span("start"));
+                Some(Time(ns))
+            }
             Err(error) => {
                 self.problem(
                     node.prop_span("start"),
