@@ -7,7 +7,7 @@ use xenemu::{FrameId, Time};
 use super::seq::SeqNumber;
 use super::tracker::{Direction, Segment};
 use crate::trace::frames::FrameTable;
-use crate::view::dissect::tcp::{Flags, Tcp, TcpOption};
+use crate::view::dissect::tcp::{Flags, Tcp};
 
 /// What a segment is to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -76,6 +76,9 @@ struct Sent {
 /// Segments remembered for each direction.
 const MAX_RECENT: usize = 512;
 
+/// Acknowledged segments that are still remembered.
+const KEPT_ACKED: usize = 8;
+
 /// Identical pure ACKs that are further apart than this are probes and their answers, not a storm.
 const IDLE_ACK_GAP_NS: u64 = 200_000_000;
 
@@ -85,6 +88,7 @@ struct Side {
     /// The initial sequence number, or the best guess.
     base: Option<SeqNumber>,
     ts_base: Option<u32>,
+    syn: bool,
     /// The number after the highest that was sent.
     next: Option<SeqNumber>,
     fin: Option<SeqNumber>,
@@ -126,9 +130,10 @@ impl Flow {
         let mut reading = relative(from, to, tcp);
         reading.note = classify(from, to, tcp);
         reading.answers = answered(from, to, tcp);
-        reading.breaches = judge(from, to, segment, frames);
+        reading.breaches = judge(from, to, segment, reading.note, frames);
         from.sent(segment);
         from.acknowledged(to, tcp);
+        to.forget_acknowledged(from.acked);
         reading.breaches.idle_acks = self.count_idle_acks(segment, reading.note);
         reading
     }
@@ -182,6 +187,7 @@ impl Side {
             self.ts_base.get_or_insert(value);
         }
         if tcp.flags.has(Flags::SYN) {
+            self.syn = true;
             self.shift = tcp.window_scale();
         }
     }
@@ -253,6 +259,18 @@ impl Side {
         };
         self.acked = Some(self.acked.map_or(ack, |old| old.max(ack)));
         self.window = tcp.window;
+    }
+
+    /// Forgets what the other side has, but the last few: a retransmission of them is still recognised.
+    fn forget_acknowledged(&mut self, acked: Option<SeqNumber>) {
+        let Some(acked) = acked else {
+            return;
+        };
+        while let Some(old) = self.recent.get(KEPT_ACKED)
+            && !old.end.after(acked)
+        {
+            self.recent.pop_front();
+        }
     }
 
     fn last_carrier(&self, seq: SeqNumber) -> Option<FrameId> {
@@ -346,9 +364,19 @@ fn answered(from: &Side, to: &Side, tcp: &Tcp) -> Option<FrameId> {
     to.recent.iter().rev().find(covered).map(|sent| sent.frame)
 }
 
-fn judge(from: &Side, to: &Side, segment: &Segment<'_>, frames: &FrameTable) -> Breaches {
+fn judge(
+    from: &Side,
+    to: &Side,
+    segment: &Segment<'_>,
+    note: Note,
+    frames: &FrameTable,
+) -> Breaches {
     let tcp = segment.tcp;
     let rst = tcp.flags.has(Flags::RST);
+    if to.syn && !from.syn {
+        // An answer from before the other side began anew: its numbers belong to the old connection.
+        return Breaches::default();
+    }
     let start = SeqNumber(tcp.seq);
     let data_end = start
         .plus(u32::from(tcp.flags.has(Flags::SYN)))
@@ -371,7 +399,8 @@ fn judge(from: &Side, to: &Side, segment: &Segment<'_>, frames: &FrameTable) -> 
         },
         after_fin: !rst && excess(start.plus(tcp.segment_len()), from.fin) > 0,
         after_rst: !rst && from.rst,
-        changed_bytes: changed_bytes(from, segment, frames),
+        // RFC 9293, section 3.8.4: a keep-alive may carry an octet of garbage.
+        changed_bytes: note != Note::KeepAlive && changed_bytes(from, segment, frames),
         idle_acks: 0,
     }
 }
@@ -404,18 +433,6 @@ fn differ((a_start, a): (SeqNumber, &[u8]), (b_start, b): (SeqNumber, &[u8])) ->
     let skip = second_start.since(first_start) as usize;
     let first = first.get(skip..).unwrap_or_default();
     first.iter().zip(second).any(|(x, y)| x != y)
-}
-
-/// Edges of the SACK blocks of a header, relative to what `Reading::sack_base` says.
-pub fn relative_sack(tcp: &Tcp, base: u32) -> Vec<(u32, u32)> {
-    let blocks = tcp.options.iter().filter_map(|option| match option {
-        TcpOption::Sack(blocks) => Some(blocks.iter()),
-        _ => None,
-    });
-    blocks
-        .flatten()
-        .map(|&(left, right)| (left.wrapping_sub(base), right.wrapping_sub(base)))
-        .collect()
 }
 
 #[cfg(test)]

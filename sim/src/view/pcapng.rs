@@ -20,6 +20,7 @@ use xenemu::event::Tap;
 use xenemu::{Event as MachineEvent, FrameId, Time};
 
 use super::notes;
+use super::packet::Packet;
 use crate::oracle::context::Context;
 use crate::plan::Plan;
 use crate::trace::entry::{Author, Entry, Event, LinkEvent};
@@ -124,14 +125,8 @@ impl<W: Write> Capture<W> {
             Tap::UplinkOut(uplink) => (uplink_name(&names.node(node), uplink.0), OUTBOUND),
             Tap::UplinkIn(uplink) => (uplink_name(&names.node(node), uplink.0), INBOUND),
         };
-        let mut remarks = match context.sighting() {
-            Some(sighting) => notes::of_sighting(sighting),
-            None => vec![notes::of_note(context.note(frame))],
-        };
-        if context.sighting().is_none() && known.forged {
-            remarks.insert(0, "forged".into());
-        }
-        remarks.retain(|note| !note.is_empty());
+        let packet = Packet::decode(&known.bytes);
+        let remarks = notes::of_frame(known, &packet, context.note(frame));
         let interface = self.interface(name)?;
         self.pending_bytes += known.bytes.len();
         self.pending.push_back(Pending {
