@@ -8,8 +8,8 @@ use std::sync::Arc;
 use xenemu::event::Tap;
 use xenemu::{FrameId, Time};
 
-use super::flow::{Note, Reading};
 use super::names::Names;
+use super::reading::{Note, Reading};
 use super::tracker::{Direction, Segment, Tracker, Vantage};
 use crate::plan::Plan;
 use crate::trace::entry::{Author, Entry, Event};

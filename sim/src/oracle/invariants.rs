@@ -11,7 +11,7 @@ use xen_abi::DomId;
 
 use super::context::{Context, Sighting};
 use super::expect::{Failure, Leaks};
-use super::flow::Breaches;
+use super::reading::Breaches;
 use super::states;
 use super::tracker::Direction;
 use crate::trace::entry::{Author, Entry, Event};

@@ -11,7 +11,8 @@ use stack::addr::Ipv4Addr;
 use xen_abi::DomId;
 use xenemu::{FrameId, Time};
 
-use super::flow::{Flow, Reading};
+use super::flow::Flow;
+use super::reading::Reading;
 use crate::trace::frames::FrameTable;
 use crate::view::dissect::ipv4::Ipv4;
 use crate::view::dissect::tcp::Tcp;

@@ -4,7 +4,7 @@ use xenemu::event::{Channel, DropReason};
 
 use super::packet::Packet;
 use crate::oracle::context::Sighting;
-use crate::oracle::flow::Note;
+use crate::oracle::reading::Note;
 use crate::trace::frames::KnownFrame;
 
 /// What a segment is to its connection; empty for an ordinary one.

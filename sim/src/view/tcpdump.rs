@@ -10,7 +10,7 @@ use super::dissect::tcp::{Flags, Tcp, TcpOption};
 use super::dissect::text::http_line;
 use super::dissect::udp::Udp;
 use super::packet::{Network, Packet, Transport};
-use crate::oracle::flow::Reading;
+use crate::oracle::reading::Reading;
 
 /// Unknown option bytes that are shown.
 const MOST_OPTION_BYTES: usize = 38;

@@ -1,8 +1,56 @@
-//! A matcher in the words that a scenario would use for it.
+//! The scenario language's words for what the trace says: lives, notes, links' deeds, and whole matchers.
 
 use std::fmt::Write as _;
 
+use stack::event::TcpNote;
+use xenemu::event::Life;
+
 use crate::plan::{At, Count, Matcher, PacketKind, PacketMatcher};
+use crate::trace::entry::LinkEvent;
+
+/// For what happens to a domain.
+pub const fn life_word(life: &Life) -> &'static str {
+    match life {
+        Life::Created { .. } => "created",
+        Life::Unpaused => "unpaused",
+        Life::Paused => "paused",
+        Life::Shutdown { .. } => "shutdown",
+        Life::Crashed { .. } => "crashed",
+        Life::Stuck { .. } => "stuck",
+        Life::Dying => "dying",
+        Life::Zombie => "zombie",
+        Life::Destroyed => "destroyed",
+        Life::Rebooted { .. } => "rebooted",
+    }
+}
+
+/// For a note.
+pub const fn note_word(note: TcpNote) -> &'static str {
+    match note {
+        TcpNote::RtoExpired => "rto-expired",
+        TcpNote::RecoveryEntered => "recovery-entered",
+        TcpNote::RecoveryLeft => "recovery-left",
+        TcpNote::WindowProbe => "window-probe",
+        TcpNote::KeepAlive => "keep-alive",
+        TcpNote::ChallengeAck => "challenge-ack",
+        TcpNote::ListenOverflow => "listen-overflow",
+        TcpNote::Renege => "renege",
+        TcpNote::Retransmit => "retransmit",
+    }
+}
+
+/// For what a link does.
+pub const fn link_word(event: &LinkEvent) -> &'static str {
+    match event {
+        LinkEvent::Enqueued { .. } => "enqueued",
+        LinkEvent::Lost { .. } => "lost",
+        LinkEvent::QueueFull { .. } => "queue-full",
+        LinkEvent::Duplicated { .. } => "duplicated",
+        LinkEvent::Corrupted { .. } => "corrupted",
+        LinkEvent::Serialised { .. } => "serialised",
+        LinkEvent::Died { .. } => "died",
+    }
+}
 
 /// The matcher's words.
 pub fn matcher(matcher: &Matcher) -> String {
