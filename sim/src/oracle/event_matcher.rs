@@ -98,10 +98,8 @@ fn tcp_state(
     context: &Context,
 ) -> Verdict {
     match said_by(domain, entry, context) {
-        Some(GuestEvent::TcpState {
-            local, remote, to, ..
-        }) => {
-            let port_ok = port.is_none_or(|port| local.port() == port || remote.port() == port);
+        Some(GuestEvent::TcpState { local, to, .. }) => {
+            let port_ok = port.is_none_or(|port| local.port() == port);
             Verdict::candidate(to.name() == state && port_ok)
         }
         _ => Verdict::default(),

@@ -83,20 +83,20 @@ pub fn matcher(matcher: &Matcher) -> String {
             .arg(domain)
             .opt_text("path", path)
             .value("status", *status),
-        Matcher::SiteNotFetched { server, client } => words
-            .word("site-not-fetched")
-            .text("server", server)
-            .text("client", client),
-        Matcher::Link { link, from, event } => words
-            .word("link")
-            .arg(link)
-            .opt_text("from", from)
-            .text("event", event),
-        Matcher::Hypercall { domain, op } => {
-            words.word("hypercall").arg(op).opt_text("domain", domain)
+        Matcher::SiteNotFetched { server, client } => {
+            words.word("site").text("from", server).text("by", client)
         }
+        Matcher::Link { link, from, event } => words
+            .word("link-event")
+            .arg(link)
+            .text("is", event)
+            .opt_text("from", from),
+        Matcher::Hypercall { domain, op } => {
+            words.word("xen").text("op", op).opt_text("domain", domain)
+        }
+        Matcher::Leaked { what } if what == "all" => words.word("xen").word("leaked"),
         Matcher::Leaked { what } => words.word("xen").word(&format!("leaked-{what}")),
-        Matcher::ScriptDone { domain } => words.word("script-done").arg(domain),
+        Matcher::ScriptDone { domain } => words.word("script").arg(domain),
     };
     words.0
 }
@@ -107,7 +107,7 @@ fn packet_words(packet: &PacketMatcher) -> String {
         .word(match packet.kind {
             PacketKind::Frame => "frame",
             PacketKind::Arp => "arp",
-            PacketKind::Ipv4 => "ipv4",
+            PacketKind::Ipv4 => "ip",
             PacketKind::Icmp => "icmp",
             PacketKind::Udp => "udp",
             PacketKind::Tcp => "tcp",
@@ -115,18 +115,18 @@ fn packet_words(packet: &PacketMatcher) -> String {
         .opt_text("from", &packet.from)
         .opt_text("to", &packet.to)
         .opt_text("flags", &packet.flags)
-        .value("src-port", packet.src_port)
-        .value("dst-port", packet.dst_port)
+        .value("sport", packet.src_port)
+        .value("dport", packet.dst_port)
         .value("port", packet.port)
         .value("len", packet.len.map(range))
         .value("win", packet.win.map(range))
         .opt_text("contains", &packet.contains)
-        .value("evil", packet.evil)
+        .value("evil", packet.evil.map(|evil| format!("#{evil}")))
         .value("type", packet.icmp_type);
     if packet.only_retransmits {
-        words.word("only-retransmits");
+        words.text("retransmits", "only");
     } else if packet.retransmits {
-        words.word("retransmits");
+        words.word("retransmits=#true");
     }
     if packet.at == At::Receiver {
         words.text("at", "receiver");
