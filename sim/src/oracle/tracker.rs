@@ -97,6 +97,13 @@ impl Tracker {
         reading
     }
 
+    /// A domain was built: whoever had its number before is gone, with all its connections.
+    pub fn reborn(&mut self, node: u16, domid: DomId) {
+        let old = |key: &FlowKey| key.vantage.node == node && key.vantage.domid == domid;
+        self.flows.retain(|key, _| !old(key));
+        self.order.retain(|key| !old(key));
+    }
+
     fn make_room(&mut self) {
         while self.flows.len() >= MAX_FLOWS {
             let Some(oldest) = self.order.pop_front() else {
