@@ -3,6 +3,8 @@
 pub mod oracle;
 pub mod plan;
 pub mod rng;
+pub mod scenario;
+pub mod site;
 pub mod trace;
 pub mod verdict;
 pub mod view;

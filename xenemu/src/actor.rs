@@ -5,10 +5,12 @@
 //! what happened ([`upcall`](Actor::upcall)), says when it wants to act, and acts when the machine lets it.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use xen_abi::{DomId, Port};
 
-use crate::frame::{Frame, UplinkId};
+use crate::event::Event;
+use crate::frame::{Frame, FrameId, UplinkId};
 use crate::hypervisor::Hypervisor;
 use crate::time::Time;
 use crate::xenstore::{ActorEvent, Xenstored};
@@ -19,6 +21,44 @@ pub struct Host {
     pub hv: Hypervisor,
     /// The store.
     pub store: Xenstored,
+    /// Names of frames that are born here.
+    pub births: Births,
+}
+
+/// Gives frames their names.
+#[derive(Clone, Copy, Debug)]
+pub struct Births {
+    origin: u32,
+    next: u64,
+}
+
+impl Births {
+    /// Names of this origin, beginning with number `next`.
+    pub fn new(origin: u32, next: u64) -> Births {
+        Births { origin, next }
+    }
+
+    /// The number of the next frame.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+impl Host {
+    /// A frame is first seen here: it gets its name, and its bytes are recorded.
+    pub fn frame_born(&mut self, bytes: Rc<[u8]>, forged: bool) -> Frame {
+        let id = FrameId {
+            origin: self.births.origin,
+            n: self.births.next,
+        };
+        self.births.next += 1;
+        self.hv.emit(&Event::FrameBorn {
+            frame: id,
+            forged,
+            bytes: bytes.to_vec(),
+        });
+        Frame { id, bytes }
+    }
 }
 
 /// The actors, in the order in which they act when they are due at one instant.

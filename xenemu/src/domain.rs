@@ -5,6 +5,7 @@ use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, Errno};
 
 use crate::evtchn::EventTable;
+use crate::frame::FrameId;
 use crate::gnttab::{GrantTable, Maptrack};
 use crate::memory::Mfn;
 use crate::physmap::{Physmap, SPECIAL_PAGES};
@@ -35,6 +36,12 @@ pub struct Domain {
     pub max_pages: u64,
     /// Why it shut down.
     pub shutdown: Option<ShutdownReason>,
+    /// It spins: it has the pCPU for ever, in a manner of speaking, and is never run again.
+    pub stuck: bool,
+    /// Frames and bytes that it was given or rid of: a domain whose runs do not move this may be spinning.
+    pub progress: u64,
+    /// The last frame that it was given.
+    pub last_frame: Option<FrameId>,
     /// It is being destroyed: only what others hold of it is left.
     pub dying: bool,
 }
@@ -71,6 +78,9 @@ impl Domain {
             // What Xen gives a PVH guest besides its RAM: the special pages.
             max_pages: ram_frames + SPECIAL_PAGES,
             shutdown: None,
+            stuck: false,
+            progress: 0,
+            last_frame: None,
             dying: false,
         }
     }
@@ -86,7 +96,7 @@ impl Domain {
 
     /// Whether it may run: it has a wake and nothing holds it back.
     pub fn runnable(&self) -> Option<Time> {
-        let held = self.vcpu.paused || self.shutdown.is_some() || self.dying;
+        let held = self.vcpu.paused || self.shutdown.is_some() || self.stuck || self.dying;
         self.vcpu.wake.filter(|_| !held)
     }
 }

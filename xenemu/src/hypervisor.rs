@@ -11,6 +11,7 @@ use xen_abi::{DomId, Errno, Gfn, Gpa, HypercallResult, Instant, Port, Rmw, Width
 
 use crate::domain::Domain;
 use crate::event::{Event, Op};
+use crate::frame::FrameId;
 use crate::log::Log;
 use crate::memory::{Memory, Mfn, Page};
 use crate::physmap::{CONSOLE_GFN, Entry, STORE_GFN, XenPage};
@@ -29,6 +30,9 @@ pub enum Fault {
     /// Not a multiple of the width.
     #[error("misaligned access at {0:?}")]
     Misaligned(Gpa),
+    /// A frame is freed that was not allocated.
+    #[error("{0:?} is freed but was not allocated")]
+    NotAllocated(Gfn),
     /// Another domain may see the frame, or it is not the domain's own.
     #[error("the frame {0:?} may be seen by others")]
     Shared(Gfn),
@@ -180,6 +184,21 @@ impl Hypervisor {
             Ok(dom)
         } else {
             Err(Errno::EPERM)
+        }
+    }
+
+    /// A domain got rid of a frame or of bytes, or was given some: it does not spin.
+    pub fn note_progress(&mut self, id: DomId) {
+        if let Some(domain) = self.domains.get_mut(id) {
+            domain.progress += 1;
+        }
+    }
+
+    /// A domain was given a frame.
+    pub fn note_frame(&mut self, id: DomId, frame: FrameId) {
+        if let Some(domain) = self.domains.get_mut(id) {
+            domain.progress += 1;
+            domain.last_frame = Some(frame);
         }
     }
 

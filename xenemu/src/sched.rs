@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use xen_abi::event_channel::VIRQ_TIMER;
 use xen_abi::sched::{SchedOp, ShutdownReason};
+use xen_abi::shared_info::VCPU_EVTCHN_UPCALL_PENDING;
 use xen_abi::vcpu::VcpuOp;
-use xen_abi::{DomId, Errno, HypercallResult};
+use xen_abi::{DomId, Errno, HypercallResult, Width};
 
 use crate::domain::NR_WATCHDOGS;
 use crate::event::{Event, Life, Op};
@@ -83,6 +84,16 @@ impl Hypervisor {
         self.change_vcpu(domid, |domain| domain.vcpu.wake = Some(at));
     }
 
+    /// Whether an event waits for the domain: `vcpu_info.evtchn_upcall_pending`.
+    pub(crate) fn upcall_pending(&self, domid: DomId) -> bool {
+        let page = self.domains.get(domid).and_then(|d| d.shared_info);
+        page.is_some_and(|page| {
+            self.memory
+                .load(page, VCPU_EVTCHN_UPCALL_PENDING as usize, Width::B1)
+                != 0
+        })
+    }
+
     /// Takes a domain out of the queue to run it.
     pub(crate) fn dequeue(&mut self, domid: DomId) {
         self.change_vcpu(domid, |domain| domain.vcpu.wake = None);
@@ -96,6 +107,23 @@ impl Hypervisor {
     /// `domain_unpause`
     pub(crate) fn unpause(&mut self, domid: DomId) {
         self.change_vcpu(domid, |domain| domain.vcpu.paused = false);
+    }
+
+    /// `domain_resume`: a suspend is over.
+    pub(crate) fn resume(&mut self, domid: DomId) {
+        self.change_vcpu(domid, |domain| domain.shutdown = None);
+        self.wake(domid);
+    }
+
+    /// The domain spins: it is never run again.
+    pub(crate) fn mark_stuck(&mut self, domid: DomId) {
+        self.change_vcpu(domid, |domain| domain.stuck = true);
+        self.stop_timers(domid);
+        let frame = self.domains.get(domid).and_then(|d| d.last_frame);
+        self.emit(&Event::Life {
+            domid,
+            life: Life::Stuck { frame },
+        });
     }
 
     /// `domain_shutdown`: the domain keeps its pages and grants, and never runs again.

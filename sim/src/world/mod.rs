@@ -29,6 +29,7 @@ mod quiet;
 mod reality;
 mod record;
 mod rounds;
+pub mod sample;
 pub mod schedule;
 mod scripts;
 pub mod switch;

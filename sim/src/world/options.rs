@@ -53,6 +53,8 @@ pub trait Observer: Send {
     }
     /// The next entry of the merged trace.
     fn on_entry(&mut self, entry: &Entry);
+    /// A round ended, in the window that began at `window`: its entries follow. Not part of the trace.
+    fn on_round(&mut self, _window: Time, _end: Time) {}
     /// What evaluates the plan's `when`s.
     fn triggers(&mut self) -> Option<&mut dyn Triggers> {
         None

@@ -131,6 +131,7 @@ impl World<'_> {
         self.now = end;
         self.acted = false;
         self.collect(end);
+        observer.on_round(self.cuts.start, end);
         self.read_merge(observer)
     }
 

@@ -1,0 +1,168 @@
+//! The Internet checksum (RFC 1071): the same few lines serve every protocol, and a payload is summed while it is
+//! copied, because a second pass over the bytes would cost as much as the copy itself.
+//!
+//! Words are summed little-endian, eight bytes at a time; RFC 1071, section 2(B): the byte order of the sum does not
+//! matter as long as the result is stored in the same order, so only [`Sum::finish`] swaps.
+
+use crate::addr::IpAddress;
+
+/// A running sum of 16-bit words, fed with byte strings of any length in the order of the packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum {
+    words: u64,
+    /// An odd number of bytes was fed: the next byte is the low half of a word.
+    odd: bool,
+}
+
+impl Sum {
+    /// The sum of nothing.
+    pub const fn new() -> Sum {
+        Sum {
+            words: 0,
+            odd: false,
+        }
+    }
+
+    /// The pseudo-header's sum (RFC 9293, section 3.1; RFC 8200, section 8.1). Mixed families sum what they hold.
+    pub fn pseudo(src: IpAddress, dst: IpAddress, protocol: u8, len: usize) -> Sum {
+        let mut sum = Sum::new();
+        for address in [src, dst] {
+            match address {
+                IpAddress::V4(a) => sum.add(&a.octets()),
+                IpAddress::V6(a) => sum.add(&a.octets()),
+            }
+        }
+        sum.add(&(len as u32).to_be_bytes());
+        sum.add(&[0, protocol]);
+        sum
+    }
+
+    /// Feeds bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let words = sum_words(bytes);
+        self.join(words, bytes.len());
+    }
+
+    /// Copies `from` to `to`, which are equally long, and feeds the bytes on the way.
+    pub fn add_copy(&mut self, to: &mut [u8], from: &[u8]) {
+        assert_eq!(to.len(), from.len(), "a copy has one length");
+        let (from_words, from_tail) = from.as_chunks::<8>();
+        let (to_words, to_tail) = to.as_chunks_mut::<8>();
+        let mut words = 0u64;
+        for (to, from) in to_words.iter_mut().zip(from_words) {
+            *to = *from;
+            words = words.wrapping_add(halves(*from));
+        }
+        to_tail.copy_from_slice(from_tail);
+        self.join(words.wrapping_add(sum_tail(from_tail)), from.len());
+    }
+
+    /// The sum, folded to 16 bits and not complemented, as it stands in a packet whose checksum the device completes.
+    pub fn partial(self) -> u16 {
+        fold(self.words).swap_bytes()
+    }
+
+    /// The checksum: the complement of the sum.
+    pub fn finish(self) -> u16 {
+        !self.partial()
+    }
+
+    fn join(&mut self, words: u64, len: usize) {
+        let words = u64::from(fold(words));
+        let words = if self.odd {
+            // RFC 1071, section 2(B): at an odd offset every byte changes its half of the word.
+            u64::from((words as u16).swap_bytes())
+        } else {
+            words
+        };
+        self.words += words;
+        self.odd ^= len % 2 == 1;
+    }
+}
+
+/// The checksum of one byte string.
+pub fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = Sum::new();
+    sum.add(bytes);
+    sum.finish()
+}
+
+/// Both halves of eight bytes, which can be added 2³² times before they overflow: longer than any packet.
+fn halves(chunk: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(chunk);
+    (word & 0xFFFF_FFFF).wrapping_add(word >> 32)
+}
+
+fn sum_words(bytes: &[u8]) -> u64 {
+    let (chunks, tail) = bytes.as_chunks::<8>();
+    chunks.iter().fold(sum_tail(tail), |sum, &chunk| {
+        sum.wrapping_add(halves(chunk))
+    })
+}
+
+fn sum_tail(tail: &[u8]) -> u64 {
+    let mut last = [0; 8];
+    last[..tail.len()].copy_from_slice(tail);
+    halves(last)
+}
+
+fn fold(mut words: u64) -> u16 {
+    words = (words & 0xFFFF_FFFF) + (words >> 32);
+    words = (words & 0xFFFF_FFFF) + (words >> 32);
+    words = (words & 0xFFFF) + (words >> 16);
+    words = (words & 0xFFFF) + (words >> 16);
+    words = (words & 0xFFFF) + (words >> 16);
+    words as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// RFC 1071, section 4.1, as it is written there.
+    fn reference(bytes: &[u8]) -> u16 {
+        let mut sum = 0u32;
+        for pair in bytes.chunks(2) {
+            sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+            sum = (sum & 0xFFFF) + (sum >> 16);
+        }
+        !(sum as u16)
+    }
+
+    #[test]
+    fn the_example_of_rfc_1071_sums_to_ddf2() {
+        let bytes = [0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7];
+        assert_eq!(checksum(&bytes), !0xDDF2);
+    }
+
+    #[test]
+    fn a_packet_that_holds_its_checksum_sums_to_zero() {
+        let mut bytes = [0x45, 0, 0, 20, 1, 2, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1];
+        let sum = checksum(&bytes);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        assert_eq!(checksum(&bytes), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_split_of_the_bytes_has_the_reference_sum(bytes in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(0usize..200, 0..4)) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let (mut added, mut copied) = (Sum::new(), Sum::new());
+            let mut copy = vec![0; bytes.len()];
+            for pair in cuts.windows(2) {
+                let range = pair[0]..pair[1];
+                added.add(&bytes[range.clone()]);
+                copied.add_copy(&mut copy[range.clone()], &bytes[range]);
+            }
+            prop_assert_eq!(added.finish(), reference(&bytes));
+            prop_assert_eq!(copied.finish(), reference(&bytes));
+            prop_assert_eq!(copy, bytes);
+        }
+    }
+}

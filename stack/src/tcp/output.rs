@@ -1,0 +1,92 @@
+//! What TCP asks of IP, and what IP tells TCP: the seam between the two layers.
+
+use thiserror::Error;
+use xen_abi::Instant;
+
+use crate::addr::IpAddress;
+use crate::api::{DeviceFull, SocketError};
+
+/// What the IP layer knows about a received segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpInfo {
+    /// Who sent it.
+    pub src: IpAddress,
+    /// To which of our addresses.
+    pub dst: IpAddress,
+    /// The two ECN bits.
+    pub ecn: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+}
+
+/// What the IP layer shall write around a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpPacket {
+    /// Our address.
+    pub src: IpAddress,
+    /// The peer's.
+    pub dst: IpAddress,
+    /// [`crate::wire::tcp::PROTOCOL`].
+    pub protocol: u8,
+    /// The two ECN bits.
+    pub ecn: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+}
+
+/// The way to a remote address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Our address on the interface that leads there.
+    pub local: IpAddress,
+    /// The largest IP packet that it takes.
+    pub mtu: usize,
+}
+
+/// The layer below, as TCP sees it while it transmits.
+pub trait IpOutput {
+    /// The way to `remote`.
+    fn route(&self, remote: IpAddress) -> Result<Route, SocketError>;
+    /// Whether the device completes checksums: then a segment holds only the pseudo-header's sum.
+    fn tx_checksum(&self) -> bool;
+    /// Sends one IP packet whose payload of exactly `len` bytes is written by `fill`, called once or not at all.
+    fn send(
+        &mut self,
+        now: Instant,
+        packet: &IpPacket,
+        len: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DeviceFull>;
+}
+
+/// What an ICMP message says about a segment of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum IcmpError {
+    /// Destination unreachable, net (code 0 and its kin).
+    #[error("network unreachable")]
+    NetUnreachable,
+    /// Destination unreachable, host.
+    #[error("host unreachable")]
+    HostUnreachable,
+    /// Destination unreachable, protocol.
+    #[error("protocol unreachable")]
+    ProtocolUnreachable,
+    /// Destination unreachable, port.
+    #[error("port unreachable")]
+    PortUnreachable,
+    /// Fragmentation needed and DF set.
+    #[error("packet too big: the next hop takes {mtu} bytes")]
+    PacketTooBig {
+        /// The next hop's MTU; 0 where a router does not say.
+        mtu: u16,
+    },
+    /// Time exceeded.
+    #[error("time exceeded")]
+    TimeExceeded,
+    /// Parameter problem.
+    #[error("parameter problem")]
+    ParameterProblem,
+    /// Source quench, obsolete (RFC 6633).
+    #[error("source quench")]
+    SourceQuench,
+}

@@ -1,0 +1,193 @@
+//! From a configuration to a domain that runs: `libxl_domain_create_new`.
+
+use std::collections::VecDeque;
+
+use xen_abi::event_channel::EvtchnOp;
+use xen_abi::grant_table::{GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE};
+use xen_abi::hvm::{
+    HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_CONSOLE_PFN, HVM_PARAM_STORE_EVTCHN, HVM_PARAM_STORE_PFN,
+    HvmOp,
+};
+use xen_abi::{DomId, Errno, Fuel, Port, Wake};
+
+use super::{ActionError, Known};
+use crate::config::{DomainConfig, GuestFactory};
+use crate::event::Life;
+use crate::guests::{Running, Slot, Switch};
+use crate::machine::Machine;
+use crate::physmap::{CONSOLE_GFN, MAX_RAM_FRAMES, STORE_GFN};
+use crate::rng;
+use crate::xenstore::{Access, Perms};
+
+const DOM0: DomId = DomId(0);
+
+impl Machine {
+    /// Builds a domain and lets it run.
+    pub(super) fn create(
+        &mut self,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) -> Result<DomId, ActionError> {
+        if self.live(&config.name).is_ok() {
+            return Err(ActionError::NameTaken(config.name));
+        }
+        let frames = config.memory_kib / 4;
+        if frames == 0 || frames > MAX_RAM_FRAMES {
+            return Err(ActionError::Memory(config.memory_kib));
+        }
+        let domid = self.next_domid()?;
+        self.host.hv.create_domain(domid, frames);
+        let loaded = self
+            .host
+            .hv
+            .load_start_info(domid, &config.cmdline, &config.modules);
+        let start_info = match loaded {
+            Ok(start_info) => start_info,
+            Err(no_room) => {
+                self.host.hv.kill(domid);
+                return Err(no_room.into());
+            }
+        };
+        let name = config.name.clone();
+        self.report_life(domid, Life::Created { name: name.clone() });
+        let builds = self.toolstack.builds.entry(name.clone()).or_default();
+        *builds += 1;
+        let build = *builds - 1;
+        self.toolstack.names.insert(name, domid);
+        let ports = self.open_ports(domid);
+        self.write_nodes(domid, &config, ports)?;
+        self.xenconsoled
+            .introduce(&mut self.host.hv, domid, ports.console);
+        self.xenstored.introduce(&mut self.host, domid, ports.store);
+        let running = self.running(&config, build);
+        let guest = factory(&config, self.host.hv.log.sink(domid));
+        let slot = Slot::new(guest, running, Wake::Boot { start_info }, config.fuel);
+        self.guests.insert(domid, slot);
+        self.toolstack
+            .known
+            .insert(domid, Known { config, factory });
+        self.host.hv.wake(domid);
+        self.unpause(domid);
+        Ok(domid)
+    }
+
+    fn next_domid(&mut self) -> Result<DomId, ActionError> {
+        let next = self.toolstack.last_domid + 1;
+        if next >= DomId::FIRST_RESERVED {
+            return Err(ActionError::NoDomId);
+        }
+        self.toolstack.last_domid = next;
+        Ok(DomId(next))
+    }
+
+    fn open_ports(&mut self, domid: DomId) -> Ports {
+        let store = self.alloc_unbound(domid);
+        let console = self.alloc_unbound(domid);
+        let hv = &mut self.host.hv;
+        for (index, value) in [
+            (HVM_PARAM_STORE_PFN, STORE_GFN.0),
+            (HVM_PARAM_STORE_EVTCHN, store.0.into()),
+            (HVM_PARAM_CONSOLE_PFN, CONSOLE_GFN.0),
+            (HVM_PARAM_CONSOLE_EVTCHN, console.0.into()),
+        ] {
+            let mut set = HvmOp::SetParam {
+                domid,
+                index,
+                value,
+            };
+            let done = hv.hvm_op(DOM0, &mut set);
+            assert_eq!(done, Ok(0), "dom0 may set every parameter");
+        }
+        hv.seed_grant(domid, GNTTAB_RESERVED_CONSOLE, DOM0, CONSOLE_GFN);
+        hv.seed_grant(domid, GNTTAB_RESERVED_XENSTORE, DOM0, STORE_GFN);
+        Ports { store, console }
+    }
+
+    fn alloc_unbound(&mut self, dom: DomId) -> Port {
+        let mut op = EvtchnOp::AllocUnbound {
+            dom,
+            remote_dom: DOM0,
+            port: Port(0),
+        };
+        let done = self.host.hv.event_channel_op(DOM0, &mut op);
+        assert_eq!(done, Ok(0), "a new domain has free ports");
+        let EvtchnOp::AllocUnbound { port, .. } = op else {
+            unreachable!("an operation keeps its kind");
+        };
+        port
+    }
+
+    fn write_nodes(
+        &mut self,
+        domid: DomId,
+        config: &DomainConfig,
+        ports: Ports,
+    ) -> Result<(), Errno> {
+        let home = format!("/local/domain/{domid}");
+        let readable = Perms::shared(DOM0, domid, Access::READ);
+        let store = &mut self.host.store;
+        for folder in ["", "/memory", "/device", "/control", "/console", "/store"] {
+            let path = format!("{home}{folder}");
+            store.mkdir(&path)?;
+            store.set_perms(&path, readable.clone())?;
+        }
+        for folder in ["/control/shutdown", "/data"] {
+            let path = format!("{home}{folder}");
+            store.mkdir(&path)?;
+            store.set_perms(&path, Perms::owned_by(domid))?;
+        }
+        let kib = config.memory_kib.to_string();
+        for (node, value) in [
+            ("name", config.name.clone()),
+            ("domid", domid.to_string()),
+            ("memory/static-max", kib.clone()),
+            ("memory/target", kib),
+            ("console/ring-ref", CONSOLE_GFN.0.to_string()),
+            ("console/port", ports.console.0.to_string()),
+            ("console/type", "xenconsoled".into()),
+            ("store/ring-ref", STORE_GFN.0.to_string()),
+            ("store/port", ports.store.0.to_string()),
+        ] {
+            store.write(&format!("{home}/{node}"), value.as_bytes())?;
+        }
+        for (node, value) in &config.xenstore {
+            let path = format!("{home}/{node}");
+            store.write(&path, value)?;
+            store.set_perms(&path, Perms::owned_by(domid))?;
+        }
+        Ok(())
+    }
+
+    fn running(&self, config: &DomainConfig, build: u32) -> Running {
+        let (seed, boot) = (self.config.seed, self.config.boot);
+        let mut path = format!("domain/{}/entropy", config.name);
+        if (boot, build) != (0, 0) {
+            path.push_str(&format!("/{boot}/{build}"));
+        }
+        // A schedule counts the calls of the first domain of a name.
+        let switches: VecDeque<_> = self
+            .config
+            .schedule
+            .iter()
+            .filter(|switch| build == 0 && switch.domain == config.name)
+            .map(|switch| Switch {
+                call: switch.call,
+                actor: switch.actor,
+                steps: switch.steps,
+            })
+            .collect();
+        Running {
+            fuel: Fuel::new(config.fuel),
+            calls: 0,
+            counted: config.counted,
+            entropy: rng::stream(seed, &path),
+            switches,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    store: Port,
+    console: Port,
+}
