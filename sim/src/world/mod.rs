@@ -1,6 +1,7 @@
 //! The world: machines and switches, the links between them, time in rounds, and faults.
 //!
-//! In reading order: [`node`] what a machine or switch is to the world · [`switch`] the learning switch · [`link`] a
+//! In reading order: [`node`] what a machine or switch is to the world, [`machine`] the machine that runs Xen with the
+//! [`guests`] that a registry knows · [`switch`] the learning switch · [`link`] a
 //! link's two directions, with [`impair`] (chance), [`egress`] (queue and rate), [`flight`] (what is on its way) ·
 //! [`datagram`] and [`turmoil`] how frames travel between hosts · [`fabric`] a node's round · [`rounds`] windows and the
 //! merge · [`schedule`], [`whens`], [`actions`], [`faults`] the experimenter's deeds · [`scripts`] commands for guests ·
@@ -21,8 +22,10 @@ mod egress;
 mod fabric;
 mod faults;
 mod flight;
+pub mod guests;
 mod impair;
 mod link;
+mod machine;
 pub mod node;
 pub mod options;
 mod quiet;
@@ -45,6 +48,8 @@ use xenemu::Time;
 use crate::plan::Plan;
 use crate::trace::{Buffer, Merge, WorldEvent};
 
+pub use guests::{Builtin, GuestRegistry};
+pub use machine::XenMachines;
 pub use node::{ActionError, Boot, Leaks, Machines, Node, NodeAction, PowerLoss};
 pub use options::{
     Ended, Observer, RecordedInput, Run, RunOptions, ScriptFailure, Stats, Triggers, WindowMode,
@@ -91,6 +96,16 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
+    /// Builds a plan's world on emulated Xen machines, runs it to its end, and takes it down.
+    pub fn run(
+        plan: &Plan,
+        guests: &dyn GuestRegistry,
+        options: &RunOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Run, WorldError> {
+        World::run_on(plan, &XenMachines(guests), options, observer)
+    }
+
     /// Builds a plan's world on machines that `machines` makes, runs it to its end, and takes it down.
     ///
     /// turmoil cannot run inside a tokio runtime: a caller there waits while the world runs on a thread of its own.

@@ -3,6 +3,7 @@
 //! `EVILBIT_WORLDS=N` drives N worlds, `EVILBIT_FIRST_WORLD=S` begins with seed S. A world that differs is cut down
 //! before it is shown, with the first entry that differs.
 
+mod outside;
 mod toy;
 mod watch;
 
@@ -83,6 +84,33 @@ fn aimed(seed: u64) -> Plan {
     World::run_on(&plan, &Toys { nodes }, &RunOptions::default(), &mut aim).expect("it is sound");
     plan.whens.extend(aim.when(seed));
     plan
+}
+
+#[test]
+fn a_world_runs_on_its_own_thread_when_the_caller_is_inside_tokio() {
+    let plan = sample::plan(3, "toy");
+    let outside = drive(&plan, &RunOptions::default()).hash;
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let inside = runtime.expect("a runtime").block_on(async {
+        let run = drive(&plan, &RunOptions::default());
+        run.hash
+    });
+    assert_eq!(inside, outside);
+}
+
+#[test]
+fn without_the_payloads_of_turmoils_datagrams_the_world_is_another() {
+    let plan = (0..).map(|seed| sample::plan(seed, "toy"));
+    let busy = |plan: &Plan| drive(plan, &RunOptions::default()).stats.frames > 100;
+    let plan = plan.into_iter().find(busy).expect("some world is busy");
+    let whole = drive(&plan, &RunOptions::default());
+    let hollow = RunOptions {
+        drop_payloads: true,
+        ..RunOptions::default()
+    };
+    let hollow = drive(&plan, &hollow);
+    assert_ne!(hollow.hash, whole.hash);
+    assert!(hollow.stats.frames < whole.stats.frames);
 }
 
 /// What the cuts met, over all worlds.

@@ -19,6 +19,9 @@ use xenemu::{Event, Frame, FrameId, Record, Source, Tap, Time, UplinkId};
 /// How long an answer to an answer may go on.
 const MOST_HOPS: u8 = 6;
 
+/// Two addresses, a type, and the hops.
+const HEADER: usize = 15;
+
 /// Makes toy machines for a world of so many nodes.
 pub struct Toys {
     pub nodes: u64,
@@ -294,6 +297,9 @@ impl Toy {
         let id = frame.id;
         self.say(Event::FrameAt { frame: id, tap });
         self.clock = self.clock.plus(self.cost);
+        if frame.bytes.len() < HEADER {
+            return;
+        }
         if frame.bytes[5] == self.me() {
             self.deliver(frame);
         } else if self.boot.uplinks > 1 && hops(&frame) > 0 {
