@@ -26,9 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use language::GUESTS;
-pub(crate) use units::days_since_1970;
 pub use reference::reference;
 pub use report::{Problem, Report};
+pub(crate) use units::days_since_1970;
 
 use crate::plan::{Plan, Span};
 

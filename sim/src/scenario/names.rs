@@ -25,11 +25,7 @@ pub struct Names {
 
 impl Names {
     /// Gathers the names; each that is declared twice is a problem.
-    pub fn gather(
-        nodes: &[Node],
-        more_guests: &[String],
-        problems: &mut Vec<Problem>,
-    ) -> Names {
+    pub fn gather(nodes: &[Node], more_guests: &[String], problems: &mut Vec<Problem>) -> Names {
         let mut names = Names {
             more_guests: more_guests.to_vec(),
             ..Names::default()
@@ -99,7 +95,8 @@ impl Names {
 
     /// Machines and switches.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
-        self.machines().chain(self.switches.keys().map(String::as_str))
+        self.machines()
+            .chain(self.switches.keys().map(String::as_str))
     }
 
     pub fn links(&self) -> impl Iterator<Item = &str> {
@@ -118,7 +115,9 @@ impl Names {
 
     /// The machine that a domain is declared on.
     pub fn machine_of(&self, domain: &str) -> Option<&str> {
-        self.domains.get(domain).map(|(_, machine)| machine.as_str())
+        self.domains
+            .get(domain)
+            .map(|(_, machine)| machine.as_str())
     }
 
     /// A link's ends.
@@ -133,15 +132,27 @@ fn twice(what: &str, name: &str, span: Span) -> Problem {
     } else {
         "names are unique in the whole scenario: choose another"
     };
-    Problem::new(span, format!("two {what}s are called {name:?}"), "again here", hint)
+    Problem::new(
+        span,
+        format!("two {what}s are called {name:?}"),
+        "again here",
+        hint,
+    )
 }
 
 fn text_arg(node: &Node, index: usize) -> Option<(&str, Span)> {
-    let entry = node.entries.iter().filter(|e| e.name.is_none()).nth(index)?;
+    let entry = node
+        .entries
+        .iter()
+        .filter(|e| e.name.is_none())
+        .nth(index)?;
     Some((entry.value.as_string()?, entry.span))
 }
 
 fn text_prop<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
-    let entry = node.entries.iter().find(|e| e.name.as_deref() == Some(name))?;
+    let entry = node
+        .entries
+        .iter()
+        .find(|e| e.name.as_deref() == Some(name))?;
     entry.value.as_string()
 }

@@ -122,15 +122,13 @@ impl<'a> Scan<'a> {
                     return Err(too_deep(self.at, "blocks"));
                 }
             }
-            b'}' => {
-                if self.braces.pop().is_none() {
-                    return Err(Problem::new(
-                        span(self.at, 1),
-                        "this brace closes nothing".into(),
-                        "no `{` is open here",
-                        "remove it, or look for a `}` too many above",
-                    ));
-                }
+            b'}' if self.braces.pop().is_none() => {
+                return Err(Problem::new(
+                    span(self.at, 1),
+                    "this brace closes nothing".into(),
+                    "no `{` is open here",
+                    "remove it, or look for a `}` too many above",
+                ));
             }
             b'(' => {
                 self.parens += 1;
@@ -244,14 +242,25 @@ mod tests {
         let long = check(&vec![b' '; MAX_BYTES + 1]).expect_err("refused");
         assert!(long.message.contains("1048577 bytes"));
         let latin = check(b"about \"caf\xE9\"").expect_err("refused");
-        assert_eq!((latin.span.offset, latin.message.as_str()), (10, "the file is not UTF-8"));
+        assert_eq!(
+            (latin.span.offset, latin.message.as_str()),
+            (10, "the file is not UTF-8")
+        );
         let nul = check(b"ab\0c").expect_err("refused");
-        assert_eq!((nul.span.offset, nul.message.as_str()), (2, "the file contains a NUL byte"));
+        assert_eq!(
+            (nul.span.offset, nul.message.as_str()),
+            (2, "the file contains a NUL byte")
+        );
     }
 
     #[test]
     fn each_kind_of_nesting_has_a_limit_of_its_own() {
-        for (open, what) in [("{", "blocks"), ("/*", "comments"), ("/-", "slashdashes"), ("(", "parentheses")] {
+        for (open, what) in [
+            ("{", "blocks"),
+            ("/*", "comments"),
+            ("/-", "slashdashes"),
+            ("(", "parentheses"),
+        ] {
             let deep = refusal(&open.repeat(100_000));
             assert_eq!(deep.message, format!("{what} nested more than 32 deep"));
             assert_eq!(deep.span.offset, 32 * open.len(), "{what}");

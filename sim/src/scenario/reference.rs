@@ -1,6 +1,6 @@
 //! `evilbit help scenario`: the language's table, printed, with examples that are checked like any scenario.
 
-use super::language::{self, Block, Kind, Place, Prop, Word};
+use super::language::{self, Block, GUESTS, Kind, Place, Prop, Word};
 use super::shape::usage;
 use super::value;
 
@@ -179,7 +179,8 @@ The scenario language
 
 A scenario is a KDL 2 file: a word a line, its arguments and properties, and a block between braces.
 Comments are // and /* */, a /- takes a whole word out. Texts and quantities stand between quotes,
-truth values are #true and #false. Declarations may stand in any order.
+truth values are #true and #false. Declarations may stand in any order. What a property is if left
+out stands in [brackets].
 
 Units, read exactly:
     times   ns µs us ms s m h           \"1.5ms\"
@@ -196,7 +197,11 @@ unless it says vacuous=#true.
 pub fn reference() -> String {
     let mut out = String::from(INTRODUCTION);
     for section in SECTIONS {
-        out.push_str(&format!("\n{}\n{}\n", section.title, "─".repeat(section.title.chars().count())));
+        out.push_str(&format!(
+            "\n{}\n{}\n",
+            section.title,
+            "─".repeat(section.title.chars().count())
+        ));
         for word in words_of(section) {
             describe(word, &mut out);
         }
@@ -233,20 +238,20 @@ fn describe(word: &Word, out: &mut String) {
 
 fn prop_text(prop: &Prop) -> String {
     let choices = match prop.kind {
-        Kind::Choice(of) => format!("one of {}", of.join(", ")),
+        Kind::Choice(of) => of.join(", "),
+        Kind::Guest => GUESTS.join(", "),
         _ => String::new(),
     };
-    let default = match (prop.required, prop.default) {
-        (true, _) => "(required)".to_owned(),
-        (false, Some("")) | (false, None) => String::new(),
-        (false, Some(text)) => format!("[{text}]"),
-    };
-    [prop.doc, &choices, &default]
-        .iter()
+    let what: Vec<&str> = [prop.doc, &choices]
+        .into_iter()
         .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    let what = what.join(": ");
+    match (prop.required, prop.default) {
+        (true, _) => format!("{what} (required)"),
+        (false, Some("") | None) => what,
+        (false, Some(text)) => format!("{what} [{text}]"),
+    }
 }
 
 fn kind_text(kind: Kind) -> String {
@@ -309,9 +314,15 @@ link "laptop" "ec2"
     #[test]
     fn every_example_is_a_scenario() {
         for section in SECTIONS.iter().filter(|s| !s.example.is_empty()) {
-            let own = if section.example.starts_with("scenario") { "" } else { SCENARIO };
+            let own = if section.example.starts_with("scenario") {
+                ""
+            } else {
+                SCENARIO
+            };
             // Only an http guest has a site; a folder for it is not at hand here.
-            let example = section.example.replace("    site from=\"blog\" by=\"reader\"\n", "");
+            let example = section
+                .example
+                .replace("    site from=\"blog\" by=\"reader\"\n", "");
             let text = format!("{own}{WORLD}{example}\n");
             let base = Path::new("");
             if let Err(report) = parse(text.as_bytes(), base, base, &Overrides::default()) {
@@ -322,7 +333,11 @@ link "laptop" "ec2"
 
     #[test]
     fn every_word_is_in_the_reference() {
-        let told: Vec<*const Word> = SECTIONS.iter().flat_map(words_of).map(std::ptr::from_ref).collect();
+        let told: Vec<*const Word> = SECTIONS
+            .iter()
+            .flat_map(words_of)
+            .map(std::ptr::from_ref)
+            .collect();
         for word in language::words() {
             assert!(told.contains(&std::ptr::from_ref(word)), "{}", word.name);
         }

@@ -13,6 +13,8 @@ use crate::plan::Span;
 
 /// How many problems are shown; the rest are counted.
 pub const MAX_SHOWN: usize = 20;
+/// The longest message or hint, in characters.
+const MAX_TEXT: usize = 1_000;
 /// How much of a long line is shown before and after a problem.
 const EXCERPT: usize = 160;
 
@@ -36,10 +38,18 @@ impl Problem {
     ) -> Problem {
         Problem {
             span,
-            message,
+            message: clip(message),
             label: label.into(),
-            hint: hint.into(),
+            hint: clip(hint.into()),
         }
+    }
+}
+
+/// A text that quotes the file, cut to what anybody reads.
+fn clip(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -95,7 +105,10 @@ impl Report {
             if handler.render_report(&mut out, &shown).is_err() {
                 // A place that cannot be shown still gets its words.
                 let (line, column) = self.place(problem.span);
-                out.push_str(&format!("{}:{line}:{column}: {}\n", self.file, problem.message));
+                out.push_str(&format!(
+                    "{}:{line}:{column}: {}\n",
+                    self.file, problem.message
+                ));
             }
         }
         if let Some(more) = self.problems.len().checked_sub(MAX_SHOWN + 1) {
@@ -117,7 +130,10 @@ impl std::error::Error for Report {}
 fn line_of(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line = before.iter().filter(|&&b| b == b'\n').count();
-    let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
+    let start = before
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .map_or(0, |n| n + 1);
     (line, start)
 }
 
@@ -189,7 +205,9 @@ impl SourceCode for Report {
         let line_end = text[floor(text, at)..]
             .find('\n')
             .map_or(text.len(), |n| floor(text, at) + n);
-        let end = line_end.min(floor(text, at + span.len() + EXCERPT)).max(start);
+        let end = line_end
+            .min(floor(text, at + span.len() + EXCERPT))
+            .max(start);
         let (_, column) = self.place(Span { offset: at, len: 0 });
         Ok(Box::new(MietteSpanContents::new_named(
             self.file.clone(),
@@ -221,7 +239,10 @@ mod tests {
         let text = report("machine\n  é foo bar\n", 13).render(false);
         assert!(text.contains("a.kdl:2:5"), "{text}");
         assert!(text.contains("é foo bar"), "{text}");
-        assert!(text.contains("^^^") || text.contains("-+-") || text.contains("^|^"), "{text}");
+        assert!(
+            text.contains("^^^") || text.contains("-+-") || text.contains("^|^"),
+            "{text}"
+        );
         assert!(text.contains("do better"), "{text}");
         assert!(!text.contains('\u{1b}'), "no colour: {text}");
     }

@@ -14,6 +14,9 @@ use super::syntax::{self, Entry, Literal};
 use super::value::{self, Value};
 use crate::plan::{Count, Probability, Span};
 
+/// After so many problems nobody reads on.
+const MAX_PROBLEMS: usize = 1_000;
+
 /// A checked word with its values. Defaults are filled in.
 #[derive(Debug)]
 pub struct Node {
@@ -79,7 +82,11 @@ impl Node {
     }
 
     pub fn prop(&self, name: &str) -> Option<&Value> {
-        assert!(self.word.props().any(|p| p.name == name), "{} has no {name}", self.word.name);
+        assert!(
+            self.word.props().any(|p| p.name == name),
+            "{} has no {name}",
+            self.word.name
+        );
         self.props.get(name).map(|(value, _)| value)
     }
 
@@ -161,7 +168,14 @@ impl Shaper<'_> {
         let Some(place) = place else {
             return Vec::new();
         };
-        nodes.iter().filter_map(|n| self.node(n, place)).collect()
+        let mut shaped = Vec::new();
+        for node in nodes {
+            if self.problems.len() >= MAX_PROBLEMS {
+                break;
+            }
+            shaped.extend(self.node(node, place));
+        }
+        shaped
     }
 
     fn node(&mut self, node: &syntax::Node, place: Place) -> Option<Node> {
@@ -212,7 +226,8 @@ impl Shaper<'_> {
             "script" => Some(Place::Script),
             "raw" => Some(Place::Raw),
             guest => {
-                let message = format!("the domain {domain:?} takes no commands: its guest is {guest:?}");
+                let message =
+                    format!("the domain {domain:?} takes no commands: its guest is {guest:?}");
                 self.problem(
                     on.arg_span(0),
                     message,
@@ -246,7 +261,12 @@ impl Shaper<'_> {
         let span = node.span;
         if elsewhere.is_empty() {
             let hint = suggest::or_else(name, &here, &format!("one of: {}", here.join(", ")));
-            self.problem(span, format!("unknown word `{name}`"), "not in the language", hint);
+            self.problem(
+                span,
+                format!("unknown word `{name}`"),
+                "not in the language",
+                hint,
+            );
         } else {
             let message = format!("`{name}` does not stand in {}", place.name());
             let hint = format!("it stands in {}", elsewhere.join(", or in "));
@@ -300,7 +320,12 @@ impl Shaper<'_> {
                 0 => format!("`{word}` takes no arguments; properties are written name=value"),
                 n => format!("`{word}` takes at most {n}: {}", usage(node.word)),
             };
-            return self.problem(span, format!("`{word}`: an argument too many"), "this one", hint);
+            return self.problem(
+                span,
+                format!("`{word}`: an argument too many"),
+                "this one",
+                hint,
+            );
         };
         // A wrong value keeps its place: it is not missing, and those after it are the right ones.
         let value = self.value(arg.kind, value, span);
@@ -317,7 +342,12 @@ impl Shaper<'_> {
                 format!("it has: {}", among.join(", "))
             };
             let hint = suggest::or_else(name, &among, &otherwise);
-            return self.problem(span, format!("`{word}` has no property `{name}`"), "unknown property", hint);
+            return self.problem(
+                span,
+                format!("`{word}` has no property `{name}`"),
+                "unknown property",
+                hint,
+            );
         };
         if node.props.contains_key(prop.name) {
             return self.problem(
@@ -328,14 +358,16 @@ impl Shaper<'_> {
             );
         }
         let value = self.value(prop.kind, value, span);
-        node.props.insert(prop.name, (value.unwrap_or(Value::Bool(false)), span));
+        node.props
+            .insert(prop.name, (value.unwrap_or(Value::Bool(false)), span));
     }
 
     fn value(&mut self, kind: Kind, value: &Literal, span: Span) -> Option<Value> {
         match value::read(kind, value, self.names) {
             Ok(value) => Some(value),
             Err(c) => {
-                self.problems.push(Problem::new(span, c.message, c.label, c.hint));
+                self.problems
+                    .push(Problem::new(span, c.message, c.label, c.hint));
                 None
             }
         }
@@ -355,7 +387,8 @@ impl Shaper<'_> {
                 continue;
             }
             if let Some(text) = prop.default {
-                let value = value::default(prop.kind, text).expect("the table's own defaults are right");
+                let value =
+                    value::default(prop.kind, text).expect("the table's own defaults are right");
                 node.props.insert(prop.name, (value, node.span));
             } else if prop.required {
                 self.missing_property(node, prop);
@@ -366,7 +399,10 @@ impl Shaper<'_> {
     fn missing_property(&mut self, node: &Node, prop: &Prop) {
         let example = match prop.kind {
             Kind::Choice(of) => format!("one of: {}", of.join(", ")),
-            Kind::Guest => format!("one of: {}", self.names.guests().collect::<Vec<_>>().join(", ")),
+            Kind::Guest => format!(
+                "one of: {}",
+                self.names.guests().collect::<Vec<_>>().join(", ")
+            ),
             kind => value::example(kind).map_or_else(
                 || format!("write {}=\"…\"", prop.name),
                 |e| format!("for example {}={e}", prop.name),
@@ -381,7 +417,10 @@ impl Shaper<'_> {
     fn when(&mut self, node: &syntax::Node, word: &'static Word) -> Option<Node> {
         let span = node.span;
         let named = node.entries.as_slice().iter().position(|e| {
-            e.name.as_deref().or(e.value.as_string()).is_some_and(|n| language::matcher(n).is_some())
+            e.name
+                .as_deref()
+                .or(e.value.as_string())
+                .is_some_and(|n| language::matcher(n).is_some())
         });
         let Some(index) = named else {
             self.no_matcher(node, span);
@@ -398,7 +437,13 @@ impl Shaper<'_> {
             }
             None => value.as_string().and_then(language::matcher),
         };
-        for (_, other) in node.entries.as_slice().iter().enumerate().filter(|(i, _)| *i != index) {
+        for (_, other) in node
+            .entries
+            .as_slice()
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != index)
+        {
             let entry = self.entry(other);
             if entry.0.is_some_and(|n| own.contains(&n)) {
                 ours.push(entry);
@@ -425,7 +470,12 @@ impl Shaper<'_> {
         let otherwise = format!("one of: {}", matchers.join(", "));
         let hint = suggest::or_else(wrong.unwrap_or(""), &matchers, &otherwise);
         let span = first.map_or(span, |e| e.span);
-        self.problem(span, "`when` needs something to wait for".into(), "no matcher", hint);
+        self.problem(
+            span,
+            "`when` needs something to wait for".into(),
+            "no matcher",
+            hint,
+        );
     }
 }
 

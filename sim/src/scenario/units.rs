@@ -52,7 +52,12 @@ pub const RATE: Family = Family {
 pub const BYTES: Family = Family {
     what: "a size",
     smallest: "1B",
-    units: &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
+    units: &[
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ],
     example: "\"64KiB\"",
 };
 
@@ -257,7 +262,16 @@ mod tests {
         is(">=2", 2, u64::MAX);
         is("<=3", 0, 3);
         is("1..3", 1, 3);
-        for bad in ["", "x", "-1", "3..1", ">2", "1.5", ">=", "99999999999999999999"] {
+        for bad in [
+            "",
+            "x",
+            "-1",
+            "3..1",
+            ">2",
+            "1.5",
+            ">=",
+            "99999999999999999999",
+        ] {
             assert_eq!(count(bad), None, "{bad}");
         }
     }
@@ -267,7 +281,13 @@ mod tests {
         assert_eq!(epoch("1970-01-01"), Some(0));
         assert_eq!(epoch("2014-07-11T00:00:00Z"), Some(1_405_036_800));
         assert_eq!(epoch("2000-02-29"), Some(951_782_400));
-        for bad in ["2014-02-29", "2014-7-11", "2014-07-11T24:00:00Z", "x", "2014-07-11T00:00:00"] {
+        for bad in [
+            "2014-02-29",
+            "2014-7-11",
+            "2014-07-11T24:00:00Z",
+            "x",
+            "2014-07-11T00:00:00",
+        ] {
             assert_eq!(epoch(bad), None, "{bad}");
         }
     }

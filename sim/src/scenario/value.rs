@@ -65,7 +65,9 @@ pub fn read(kind: Kind, value: &Literal, names: &Names) -> Result<Value, Complai
         (_, other) => complain(
             format!("{} is not a text", said(other)),
             "a text is wanted here",
-            example(kind).map_or("put it between quotes".into(), |e| format!("for example {e}")),
+            example(kind).map_or("put it between quotes".into(), |e| {
+                format!("for example {e}")
+            }),
         ),
     }
 }
@@ -180,7 +182,9 @@ fn from_text(kind: Kind, text: &str, names: &Names) -> Result<Value, Complaint> 
         Kind::Path => path(text),
         Kind::UrlPath => url_path(text),
         Kind::Segment => segment(text),
-        Kind::Number(..) | Kind::Bool => unreachable!("read() answers for numbers and truth values"),
+        Kind::Number(..) | Kind::Bool => {
+            unreachable!("read() answers for numbers and truth values")
+        }
     }
 }
 
@@ -469,7 +473,11 @@ fn segment(text: &str) -> Result<Value, Complaint> {
 }
 
 fn url_path(text: &str) -> Result<Value, Complaint> {
-    if !text.starts_with('/') || text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control()) {
+    if !text.starts_with('/')
+        || text
+            .bytes()
+            .any(|b| b.is_ascii_whitespace() || b.is_ascii_control())
+    {
         return complain(
             format!("{text:?} is not a path on a server"),
             "a path is wanted here",
@@ -500,11 +508,25 @@ mod tests {
     fn addresses_are_those_of_hosts() {
         assert!(text(Kind::Cidrs, "10.0.0.2/24 10.1.0.1/16").is_ok());
         assert!(text(Kind::Cidrs, "10.0.0.0/31").is_ok());
-        for bad in ["10.0.0.2", "10.0.0.2/33", "10.0.0.0/24", "10.0.0.255/24", "10.0.0/24", "fe80::1/64", ""] {
+        for bad in [
+            "10.0.0.2",
+            "10.0.0.2/33",
+            "10.0.0.0/24",
+            "10.0.0.255/24",
+            "10.0.0/24",
+            "fe80::1/64",
+            "",
+        ] {
             assert!(text(Kind::Cidrs, bad).is_err(), "{bad}");
         }
         assert!(text(Kind::Endpoint, "10.0.0.2:80").is_ok());
-        for bad in ["10.0.0.2", "10.0.0.2:0", "10.0.0.2:99999", ":80", "[::1]:80"] {
+        for bad in [
+            "10.0.0.2",
+            "10.0.0.2:0",
+            "10.0.0.2:99999",
+            ":80",
+            "[::1]:80",
+        ] {
             assert!(text(Kind::Endpoint, bad).is_err(), "{bad}");
         }
         assert!(text(Kind::Local, ":80").is_ok() && text(Kind::Local, "80").is_err());
@@ -515,7 +537,10 @@ mod tests {
     #[test]
     fn a_complaint_says_which_units_there_are() {
         let complaint = text(Kind::Duration, "5min").expect_err("refused");
-        assert_eq!(complaint.message, "\"5min\": a time is not measured in `min`");
+        assert_eq!(
+            complaint.message,
+            "\"5min\": a time is not measured in `min`"
+        );
         assert!(complaint.hint.contains("ns, µs, us, ms, s, m, h"));
     }
 }

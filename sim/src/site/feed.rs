@@ -11,7 +11,9 @@ const MAX_ITEMS: usize = 20;
 
 /// The feed of posts, the newest first.
 pub fn rss(frame: &Frame, posts: &[Document]) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\"><channel>\n");
+    let mut out = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\"><channel>\n",
+    );
     out.push_str(&element("title", frame.title()));
     out.push_str(&element("link", &frame.absolute("/")));
     let summary = if frame.summary().is_empty() {
@@ -27,7 +29,10 @@ pub fn rss(frame: &Frame, posts: &[Document]) -> String {
         out.push_str(&element("link", &link));
         out.push_str(&element("guid", &link));
         out.push_str(&element("pubDate", &rfc822(post.date)));
-        out.push_str(&element("description", post.summary.as_deref().unwrap_or(&post.title)));
+        out.push_str(&element(
+            "description",
+            post.summary.as_deref().unwrap_or(&post.title),
+        ));
         out.push_str("</item>\n");
     }
     out.push_str("</channel></rss>\n");

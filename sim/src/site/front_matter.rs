@@ -58,7 +58,8 @@ impl FrontMatter {
             "summary" => self.summary = text(),
             "url" => self.url = text(),
             "date" => {
-                let day = day(value).ok_or_else(|| format!("{value:?} is not a day such as 2014-07-11"))?;
+                let day = day(value)
+                    .ok_or_else(|| format!("{value:?} is not a day such as 2014-07-11"))?;
                 self.date = Some(day);
             }
             "tags" => self.tags = tags(value)?,
@@ -78,8 +79,13 @@ impl FrontMatter {
 fn tags(value: &str) -> Result<Vec<String>, String> {
     let mut tags: Vec<String> = Vec::new();
     for tag in value.split(',').map(str::trim).filter(|t| !t.is_empty()) {
-        if !tag.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            return Err(format!("the tag {tag:?} is not made of small letters, digits and `-`"));
+        if !tag
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            return Err(format!(
+                "the tag {tag:?} is not made of small letters, digits and `-`"
+            ));
         }
         if !tags.iter().any(|t| t == tag) {
             tags.push(tag.to_owned());

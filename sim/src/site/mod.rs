@@ -67,11 +67,17 @@ impl SiteError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            SiteError::Folder(..) => "a site is a folder of Markdown files, its path relative to the scenario's file",
+            SiteError::Folder(..) => {
+                "a site is a folder of Markdown files, its path relative to the scenario's file"
+            }
             SiteError::File(..) => "check that the file is there and may be read",
-            SiteError::Escapes(_) => "a site holds all its files itself: put a copy there instead of the link",
+            SiteError::Escapes(_) => {
+                "a site holds all its files itself: put a copy there instead of the link"
+            }
             SiteError::Special(_) => "remove it: a site is made of files",
-            SiteError::FileTooLarge(..) | SiteError::SiteTooLarge(_) | SiteError::TooManyFiles(_) => {
+            SiteError::FileTooLarge(..)
+            | SiteError::SiteTooLarge(_)
+            | SiteError::TooManyFiles(_) => {
                 "the whole site lives in the kernel's memory: leave large files out"
             }
             SiteError::TooDeep(_) => "a flatter folder will do",
@@ -95,7 +101,12 @@ pub fn configure(dir: &Path) -> Result<Site, SiteError> {
             documents.extend(page::document(file)?);
         } else {
             let content_type = content_type(&file.path);
-            pages.add(&file.path, &format!("/{}", file.path), content_type, file.bytes.clone())?;
+            pages.add(
+                &file.path,
+                &format!("/{}", file.path),
+                content_type,
+                file.bytes.clone(),
+            )?;
         }
     }
     render(documents, &files, &mut pages)?;
@@ -103,7 +114,8 @@ pub fn configure(dir: &Path) -> Result<Site, SiteError> {
 }
 
 fn render(documents: Vec<Document>, files: &[File], pages: &mut Pages) -> Result<(), SiteError> {
-    let (mut posts, others): (Vec<_>, Vec<_>) = documents.into_iter().partition(|d| d.kind == Kind::Post);
+    let (mut posts, others): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|d| d.kind == Kind::Post);
     posts.sort_by(|a, b| (&b.date, &a.path).cmp(&(&a.date, &b.path)));
     let index = others.iter().find(|d| d.kind == Kind::Index);
     let frame = template::Frame::new(index, others.iter().filter(|d| d.kind == Kind::Page));
@@ -111,7 +123,11 @@ fn render(documents: Vec<Document>, files: &[File], pages: &mut Pages) -> Result
     pages.html(index, "/", frame.index(index, &posts))?;
     for (i, post) in posts.iter().enumerate() {
         let newer = i.checked_sub(1).and_then(|i| posts.get(i));
-        pages.html(Some(post), &post.path, frame.post(post, newer, posts.get(i + 1)))?;
+        pages.html(
+            Some(post),
+            &post.path,
+            frame.post(post, newer, posts.get(i + 1)),
+        )?;
     }
     for page in others.iter().filter(|d| d.kind == Kind::Page) {
         pages.html(Some(page), &page.path, frame.page(page))?;
@@ -124,10 +140,20 @@ fn render(documents: Vec<Document>, files: &[File], pages: &mut Pages) -> Result
     let lost = others.iter().find(|d| d.kind == Kind::NotFound);
     pages.html(lost, "/404.html", frame.not_found(lost))?;
     let feed = feed::rss(&frame, &posts).into_bytes();
-    pages.add("the feed", "/feed.xml", "application/rss+xml; charset=utf-8", feed)?;
+    pages.add(
+        "the feed",
+        "/feed.xml",
+        "application/rss+xml; charset=utf-8",
+        feed,
+    )?;
     if !files.iter().any(|f| f.path == "style.css") {
         let style = template::STYLE.as_bytes().to_vec();
-        pages.add("the default style", "/style.css", content_type("style.css"), style)?;
+        pages.add(
+            "the default style",
+            "/style.css",
+            content_type("style.css"),
+            style,
+        )?;
     }
     Ok(())
 }
@@ -142,7 +168,13 @@ impl Pages {
         self.add(file, path, HTML, body.into_bytes())
     }
 
-    fn add(&mut self, file: &str, path: &str, content_type: &str, body: Vec<u8>) -> Result<(), SiteError> {
+    fn add(
+        &mut self,
+        file: &str,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<(), SiteError> {
         let page = Page {
             content_type: content_type.to_owned(),
             etag: format!("\"{:016x}\"", xxh3_64(&body)),

@@ -31,7 +31,9 @@ pub struct Frame {
 impl Frame {
     /// Made from the front page, if there is one.
     pub fn new<'a>(index: Option<&Document>, pages: impl Iterator<Item = &'a Document>) -> Frame {
-        let url = index.and_then(|d| d.url.as_deref()).unwrap_or("http://localhost");
+        let url = index
+            .and_then(|d| d.url.as_deref())
+            .unwrap_or("http://localhost");
         Frame {
             title: index.map_or_else(|| "A site".into(), |d| d.title.clone()),
             summary: index.and_then(|d| d.summary.clone()).unwrap_or_default(),
@@ -65,7 +67,12 @@ impl Frame {
         )
     }
 
-    pub fn post(&self, post: &Document, newer: Option<&Document>, older: Option<&Document>) -> String {
+    pub fn post(
+        &self,
+        post: &Document,
+        newer: Option<&Document>,
+        older: Option<&Document>,
+    ) -> String {
         self.around(
             &post.title,
             html! {

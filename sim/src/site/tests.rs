@@ -27,7 +27,8 @@ impl Drop for Folder {
     }
 }
 
-const POST: &[u8] = b"---\ntitle: Hello & <you>\ndate: 2014-07-11\ntags: xen\nsummary: Hi\n---\nA *word*.\n";
+const POST: &[u8] =
+    b"---\ntitle: Hello & <you>\ndate: 2014-07-11\ntags: xen\nsummary: Hi\n---\nA *word*.\n";
 
 fn refusal(name: &str, files: &[(&str, &[u8])]) -> SiteError {
     let folder = Folder::new(name, files);
@@ -39,11 +40,20 @@ fn a_folder_becomes_pages_posts_tags_and_a_feed() {
     let folder = Folder::new(
         "whole",
         &[
-            ("index.md", b"---\ntitle: T\nurl: http://10.0.0.2/\n---\nWelcome.\n"),
+            (
+                "index.md",
+                b"---\ntitle: T\nurl: http://10.0.0.2/\n---\nWelcome.\n",
+            ),
             ("about.md", b"About.\n"),
             ("posts/hello.md", POST),
-            ("posts/later.md", b"---\ntitle: Later\ndate: 2014-08-01\n---\nMore.\n"),
-            ("posts/secret.md", b"---\ntitle: Draft\ndate: 2014-08-01\ndraft: true\n---\n"),
+            (
+                "posts/later.md",
+                b"---\ntitle: Later\ndate: 2014-08-01\n---\nMore.\n",
+            ),
+            (
+                "posts/secret.md",
+                b"---\ntitle: Draft\ndate: 2014-08-01\ndraft: true\n---\n",
+            ),
             ("ring.svg", b"<svg/>"),
         ],
     );
@@ -51,14 +61,30 @@ fn a_folder_becomes_pages_posts_tags_and_a_feed() {
     let paths: Vec<&str> = site.pages.keys().map(String::as_str).collect();
     assert_eq!(
         paths,
-        ["/", "/404.html", "/about/", "/feed.xml", "/posts/hello/", "/posts/later/", "/ring.svg", "/style.css", "/tags/", "/tags/xen/"]
+        [
+            "/",
+            "/404.html",
+            "/about/",
+            "/feed.xml",
+            "/posts/hello/",
+            "/posts/later/",
+            "/ring.svg",
+            "/style.css",
+            "/tags/",
+            "/tags/xen/"
+        ]
     );
     let text = |path: &str| String::from_utf8_lossy(&site.pages[path].body).into_owned();
     let index = text("/");
-    assert!(index.find("Later").expect("there") < index.find("Hello").expect("there"), "the newest first");
+    assert!(
+        index.find("Later").expect("there") < index.find("Hello").expect("there"),
+        "the newest first"
+    );
     let hello = text("/posts/hello/");
     assert!(hello.contains("Hello &amp; &lt;you&gt;") && hello.contains("<em>word</em>"));
-    assert!(hello.contains("rel=\"next\" href=\"/posts/later/\"") && !hello.contains("rel=\"prev\""));
+    assert!(
+        hello.contains("rel=\"next\" href=\"/posts/later/\"") && !hello.contains("rel=\"prev\"")
+    );
     assert!(text("/feed.xml").contains("<link>http://10.0.0.2/posts/hello/</link>"));
     assert!(text("/feed.xml").contains("Fri, 11 Jul 2014 00:00:00 GMT"));
     assert_eq!(site.pages["/ring.svg"].content_type, "image/svg+xml");
@@ -77,17 +103,27 @@ fn an_etag_is_the_bodys() {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_name() {
-    assert!(matches!(configure(Path::new("/no/such/folder")), Err(SiteError::Folder(..))));
+    assert!(matches!(
+        configure(Path::new("/no/such/folder")),
+        Err(SiteError::Folder(..))
+    ));
     let latin = refusal("latin", &[("a.md", b"one\ntwo \xE9\n")]);
     assert_eq!(latin.to_string(), "a.md:2: not UTF-8");
     let undated = refusal("undated", &[("posts/a.md", b"---\ntitle: x\n---\n")]);
-    assert!(undated.to_string().starts_with("posts/a.md:1: a post needs a date"));
+    assert!(
+        undated
+            .to_string()
+            .starts_with("posts/a.md:1: a post needs a date")
+    );
     let name = refusal("name", &[("a b.txt", b"")]);
     assert!(matches!(name, SiteError::Name(_)));
     let twice = refusal("twice", &[("a.md", b"x"), ("a/index.md", b"y")]);
     assert!(matches!(twice, SiteError::Twice { .. }), "{twice}");
     let large = refusal("large", &[("a.bin", &vec![0; (4 << 20) + 1])]);
-    assert!(matches!(large, SiteError::FileTooLarge(_, 4_194_305)), "{large}");
+    assert!(
+        matches!(large, SiteError::FileTooLarge(_, 4_194_305)),
+        "{large}"
+    );
 }
 
 #[cfg(unix)]
@@ -96,12 +132,20 @@ fn a_link_may_not_leave_the_folder() {
     use std::os::unix::fs::symlink;
     let folder = Folder::new("links", &[("a.txt", b"a")]);
     symlink(folder.0.join("a.txt"), folder.0.join("b.txt")).expect("linked");
-    assert!(configure(&folder.0).expect("inside").pages.contains_key("/b.txt"));
+    assert!(
+        configure(&folder.0)
+            .expect("inside")
+            .pages
+            .contains_key("/b.txt")
+    );
     for target in ["/etc/hostname", "/no/such", ".", "c.txt"] {
         let link = folder.0.join("c.txt");
         symlink(target, &link).expect("linked");
         let error = configure(&folder.0).expect_err("refused");
-        assert!(matches!(&error, SiteError::Escapes(f) if f == "c.txt"), "{target}: {error}");
+        assert!(
+            matches!(&error, SiteError::Escapes(f) if f == "c.txt"),
+            "{target}: {error}"
+        );
         fs::remove_file(link).expect("removed");
     }
 }

@@ -5,13 +5,42 @@ use super::{Place, Prop, Word, arg, default, many, optional, prop, required};
 
 /// A link's settings where it is declared: each has a default.
 pub const SETTINGS: &[Prop] = &[
-    default("delay", Duration, "1ms", "propagation, from the last bit sent to the frame's arrival"),
-    default("jitter", Duration, "0ns", "the delay varies by up to so much, uniformly, either way"),
-    prop("rate", Rate, "bits a second; without it a frame takes no time to send"),
-    default("queue", Bytes, "1MiB", "how much may wait to be sent; what does not fit is dropped"),
-    default("loss", Percent, "0%", "each frame is lost with this probability"),
+    default(
+        "delay",
+        Duration,
+        "1ms",
+        "propagation, from the last bit sent to the frame's arrival",
+    ),
+    default(
+        "jitter",
+        Duration,
+        "0ns",
+        "the delay varies by up to so much, uniformly, either way",
+    ),
+    prop(
+        "rate",
+        Rate,
+        "bits a second; without it a frame takes no time to send",
+    ),
+    default(
+        "queue",
+        Bytes,
+        "1MiB",
+        "how much may wait to be sent; what does not fit is dropped",
+    ),
+    default(
+        "loss",
+        Percent,
+        "0%",
+        "each frame is lost with this probability",
+    ),
     default("duplicate", Percent, "0%", "a copy follows at once"),
-    default("reorder", Percent, "0%", "the frame overtakes: its delay is 1µs"),
+    default(
+        "reorder",
+        Percent,
+        "0%",
+        "the frame overtakes: its delay is 1µs",
+    ),
     default("corrupt", Percent, "0%", "one bit is flipped"),
 ];
 
@@ -37,10 +66,30 @@ pub const WORDS: &[Word] = &[
         "Names the scenario; there is exactly one.",
     )
     .with(&[&[
-        default("seed", Number(0, u64::MAX), "1", "everything random comes from it"),
-        default("epoch", Epoch, "2014-07-11T00:00:00Z", "the wall clock when the run begins"),
-        default("duration", Duration, "60s", "the run ends then, if it is not quiet before"),
-        default("reaction", Duration, "1ms", "how long after a match a `when` acts"),
+        default(
+            "seed",
+            Number(0, u64::MAX),
+            "1",
+            "everything random comes from it",
+        ),
+        default(
+            "epoch",
+            Epoch,
+            "2014-07-11T00:00:00Z",
+            "the wall clock when the run begins",
+        ),
+        default(
+            "duration",
+            Duration,
+            "60s",
+            "the run ends then, if it is not quiet before",
+        ),
+        default(
+            "reaction",
+            Duration,
+            "1ms",
+            "how long after a match a `when` acts",
+        ),
     ]])
     .holding(Place::Scenario),
     Word::new(
@@ -65,11 +114,31 @@ pub const WORDS: &[Word] = &[
     .with(&[&[
         required("guest", Guest, "the kernel that it runs"),
         default("memory", Bytes, "32MiB", "from 1MiB to 16GiB"),
-        default("start", Text, "0s", "when it is created first; \"manual\": by an action only"),
-        default("on_poweroff", EXITS, "destroy", "what the toolstack does when it has shut down"),
-        default("on_reboot", EXITS, "restart", "what the toolstack does when it asks for a reboot"),
-        default("on_crash", EXITS, "destroy", "what the toolstack does when it has crashed or is stuck"),
-        default("cpu", Choice(&["fixed", "counted"]), "fixed", "a fixed cost a run and frame, or every call and loop counted"),
+        default(
+            "start",
+            Text,
+            "0s",
+            "when it is created first; \"manual\": by an action only",
+        ),
+        default(
+            "on_poweroff",
+            EXITS,
+            "destroy",
+            "what the toolstack does after a shutdown",
+        ),
+        default("on_reboot", EXITS, "restart", "after a reboot"),
+        default(
+            "on_crash",
+            EXITS,
+            "destroy",
+            "after a crash, or when it is stuck",
+        ),
+        default(
+            "cpu",
+            Choice(&["fixed", "counted"]),
+            "fixed",
+            "what its time is made of: a fixed cost a run and frame, or each call and loop",
+        ),
     ]])
     .holding(Place::Domain),
     Word::new(
@@ -81,10 +150,19 @@ pub const WORDS: &[Word] = &[
     .with(&[&[
         prop("ip", Cidrs, "its addresses, such as \"10.0.0.2/24\""),
         prop("gateway", Ip, "where packets for other networks go"),
-        prop("mac", Mac, "its Ethernet address; derived from the domain's name if left out"),
+        prop(
+            "mac",
+            Mac,
+            "its Ethernet address; derived from the domain's name if left out",
+        ),
         default("sg", Bool, "#true", "netback offers scatter-gather"),
         default("csum", Bool, "#true", "netback offers checksum offload"),
-        default("map-tx", Bool, "#false", "netback maps what is sent until it has left the bridge, instead of copying"),
+        default(
+            "map-tx",
+            Bool,
+            "#false",
+            "netback maps what is sent until it has left the bridge, instead of copying",
+        ),
     ]]),
     Word::new(
         "site",
@@ -113,9 +191,22 @@ pub const WORDS: &[Word] = &[
     )
     .with(&[&[
         required("domain", Domain, "whose calls are counted"),
-        required("call", Number(0, u64::MAX), "the call, counting from 0 at boot"),
-        required("actor", Text, "netback, xenstored, xenconsoled, bridge, or a domain of the machine"),
-        default("steps", Number(1, 1_000_000), "1", "how many steps it takes"),
+        required(
+            "call",
+            Number(0, u64::MAX),
+            "the call, counting from 0 at boot",
+        ),
+        required(
+            "actor",
+            Text,
+            "netback, xenstored, xenconsoled, bridge, or a domain of the machine",
+        ),
+        default(
+            "steps",
+            Number(1, 1_000_000),
+            "1",
+            "how many steps it takes",
+        ),
     ]]),
     Word::new(
         "switch",
@@ -131,7 +222,11 @@ pub const WORDS: &[Word] = &[
     )
     .with(&[
         SETTINGS,
-        &[prop("name", Name, "its name in actions and matchers; \"a-b\" if left out")],
+        &[prop(
+            "name",
+            Name,
+            "its name in actions and matchers; \"a-b\" if left out",
+        )],
     ])
     .holding(Place::Link),
     Word::new(

@@ -7,7 +7,12 @@ const JUDGE: &[Place] = &[Place::Judge];
 const SNAPSHOT: &[Place] = &[Place::Snapshot];
 
 /// How often a matcher must match: of every matcher but `site` and `xen leaked`, which are about nothing missing.
-const COUNT: &[Prop] = &[default("count", Count, ">=1", "how often: 1, \">=2\", \"<=3\", \"1..3\"")];
+const COUNT: &[Prop] = &[default(
+    "count",
+    Count,
+    ">=1",
+    "how often: 1, \">=2\", \"<=3\", \"1..3\"",
+)];
 const VACUOUS: &[Prop] = &[default(
     "vacuous",
     Bool,
@@ -19,7 +24,12 @@ const VACUOUS: &[Prop] = &[default(
 const PACKET: &[Prop] = &[
     prop("from", Domain, "sent by this domain"),
     prop("to", Domain, "to this domain"),
-    default("at", Choice(&["sender", "receiver"]), "sender", "looked at on the sender's or the receiver's vif"),
+    default(
+        "at",
+        Choice(&["sender", "receiver"]),
+        "sender",
+        "looked at on the sender's or the receiver's vif",
+    ),
     prop("evil", Bool, "with the evil bit (RFC 3514), or without"),
 ];
 /// Of TCP and UDP.
@@ -31,9 +41,18 @@ const PORTS: &[Prop] = &[
     prop("contains", Text, "the payload contains this text"),
 ];
 const TCP: &[Prop] = &[
-    prop("flags", Flags, "exactly these of tcpdump's letters F S R P . U E W; with ~ in front at least these"),
+    prop(
+        "flags",
+        Flags,
+        "exactly these of tcpdump's letters F S R P . U E W; with ~ in front at least these",
+    ),
     prop("win", Count, "the window field"),
-    default("retransmits", BoolOr("only"), "#false", "retransmissions count too, or only they"),
+    default(
+        "retransmits",
+        BoolOr("only"),
+        "#false",
+        "retransmissions count too, or only they",
+    ),
 ];
 
 const STATES: Kind = Choice(&[

@@ -32,7 +32,7 @@ pub enum Place {
     Script,
     /// `on` a raw peer.
     Raw,
-    /// The other side of a `partition` or `heal`.
+    /// The other side of a `partition` or `heal-partition`.
     Side,
     /// `expect`, `always` and `within`.
     Judge,
@@ -53,7 +53,7 @@ impl Place {
             Place::Actions => "a block of actions (`at`, `after`, `every`, `when`)",
             Place::Script => "an `on` block of a scripted guest",
             Place::Raw => "an `on` block of a raw peer",
-            Place::Side => "a `partition` or `heal` block",
+            Place::Side => "a `partition` or `heal-partition` block",
             Place::Judge => "an `expect`, `always` or `within` block",
             Place::Snapshot => "a `snapshot` block",
         }
@@ -257,7 +257,9 @@ const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Prop {
 
 /// The guests that come with evilbit.
 #[cfg(not(feature = "zoo"))]
-pub const GUESTS: &[&str] = &["empty", "echo", "discard", "chargen", "http", "script", "raw"];
+pub const GUESTS: &[&str] = &[
+    "empty", "echo", "discard", "chargen", "http", "script", "raw",
+];
 /// The guests that come with evilbit, and the zoo's.
 #[cfg(feature = "zoo")]
 pub const GUESTS: &[&str] = &[

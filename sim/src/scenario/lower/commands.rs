@@ -31,13 +31,23 @@ impl Sockets {
     }
 
     fn of(&self, domain: &str) -> Vec<&str> {
-        self.0.get(domain).into_iter().flatten().map(String::as_str).collect()
+        self.0
+            .get(domain)
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect()
     }
 }
 
 /// The name that a command introduces.
 fn introduced(command: &Node) -> Option<&str> {
-    if command.word.args.first().is_some_and(|a| a.kind == Kind::NewSocket) {
+    if command
+        .word
+        .args
+        .first()
+        .is_some_and(|a| a.kind == Kind::NewSocket)
+    {
         return command.text_if(0);
     }
     let prop = command.word.props().find(|p| p.kind == Kind::NewSocket)?;
@@ -68,26 +78,36 @@ impl Lower<'_> {
         }
     }
 
-    /// The socket or flow that a command is about: one that some block of the domain introduces.
+    /// The socket or flow that a command is about (empty if none): one that some block of the domain introduces.
     fn socket(&mut self, domain: &str, node: &Node) -> String {
-        let first = node.word.args.first().map(|a| a.kind);
-        if first != Some(Kind::Socket) {
-            return node.text_if(0).unwrap_or(NO_NAME).to_owned();
-        }
-        let name = node.text(0).to_owned();
+        let name = match node.word.args.first().map(|a| a.kind) {
+            Some(Kind::Socket) => node.text(0).to_owned(),
+            Some(Kind::NewSocket) => return node.text(0).to_owned(),
+            _ => return NO_NAME.to_owned(),
+        };
         let known = self.sockets.of(domain);
         if name == NO_NAME {
             if let [only] = known.as_slice() {
                 return (*only).to_owned();
             }
             let (message, hint) = if known.is_empty() {
-                ("there is no flow yet".to_owned(), "begin with: flow \"f\" \"10.0.0.2:80\" from=\":4000\"".to_owned())
+                (
+                    "there is no flow yet".to_owned(),
+                    "begin with: flow \"f\" \"10.0.0.2:80\" from=\":4000\"".to_owned(),
+                )
             } else {
-                ("there is more than one flow".to_owned(), format!("name it first, one of: {}", known.join(", ")))
+                (
+                    "there is more than one flow".to_owned(),
+                    format!("name it first, one of: {}", known.join(", ")),
+                )
             };
             self.problem(node.span, message, "which flow?", hint);
         } else if !known.contains(&name.as_str()) {
-            let hint = one_of(&name, &known, "open it first, with connect, accept, udp or flow");
+            let hint = one_of(
+                &name,
+                &known,
+                "open it first, with connect, accept, udp or flow",
+            );
             let message = format!("{domain:?} never opens {name:?}");
             self.problem(node.arg_span(0), message, "unknown socket", hint);
         }

@@ -23,7 +23,10 @@ impl Lower<'_> {
                 );
             }
         }
-        let late = node.name() == "site" || LEAKS.iter().any(|(p, _)| node.name() == "xen" && node.prop(p).is_some());
+        let late = node.name() == "site"
+            || LEAKS
+                .iter()
+                .any(|(p, _)| node.name() == "xen" && node.prop(p).is_some());
         if late {
             self.problem(
                 node.span,
@@ -46,7 +49,12 @@ impl Lower<'_> {
     ) {
         if block.children.is_empty() && self.problems.is_empty() {
             let message = format!("`{}` expects nothing", block.name());
-            self.problem(block.span, message, "empty", "for example: tcp flags=\"S.\" count=1");
+            self.problem(
+                block.span,
+                message,
+                "empty",
+                "for example: tcp flags=\"S.\" count=1",
+            );
         }
         for node in &block.children {
             if node.name() == "within" {
@@ -210,7 +218,9 @@ impl Lower<'_> {
                 "what?",
                 "leaked=0, leaked-grants=0, …, or op=\"GNTTABOP_copy\"",
             );
-        } else if leaks && (node.wrote("count") || node.prop("op").is_some() || node.prop("domain").is_some()) {
+        } else if leaks
+            && (node.wrote("count") || node.prop("op").is_some() || node.prop("domain").is_some())
+        {
             self.problem(
                 node.span,
                 "leaks and hypercalls in one line".into(),
@@ -250,9 +260,16 @@ fn packet(node: &Node) -> PacketMatcher {
     // Not every kind of packet has every property: what a word has not is absent.
     let has = |name: &str| node.word.props().any(|p| p.name == name);
     let text = |name: &str| has(name).then(|| node.prop_string(name)).flatten();
-    let port = |name: &str| has(name).then(|| node.prop_number(name)).flatten().map(narrow);
+    let port = |name: &str| {
+        has(name)
+            .then(|| node.prop_number(name))
+            .flatten()
+            .map(narrow)
+    };
     let count = |name: &str| has(name).then(|| node.prop_count(name)).flatten();
-    let retransmits = has("retransmits").then(|| node.prop("retransmits")).flatten();
+    let retransmits = has("retransmits")
+        .then(|| node.prop("retransmits"))
+        .flatten();
     let only = matches!(retransmits, Some(Value::Text(_)));
     PacketMatcher {
         kind,
@@ -273,7 +290,10 @@ fn packet(node: &Node) -> PacketMatcher {
         retransmits: only || retransmits == Some(&Value::Bool(true)),
         only_retransmits: only,
         evil: node.prop_bool("evil"),
-        icmp_type: has("type").then(|| node.prop_number("type")).flatten().map(narrow),
+        icmp_type: has("type")
+            .then(|| node.prop_number("type"))
+            .flatten()
+            .map(narrow),
     }
 }
 
@@ -282,9 +302,9 @@ pub(super) fn snapshot_part(node: &Node) -> SnapshotPart {
     let domain = || node.text(0).to_owned();
     match node.name() {
         "ladder" => SnapshotPart::Ladder {
-            only: node
-                .prop_text("only")
-                .map_or_else(Vec::new, |t| t.split_whitespace().map(str::to_owned).collect()),
+            only: node.prop_text("only").map_or_else(Vec::new, |t| {
+                t.split_whitespace().map(str::to_owned).collect()
+            }),
             arp: node.prop_bool("arp").expect("default"),
         },
         "console" => SnapshotPart::Console { domain: domain() },

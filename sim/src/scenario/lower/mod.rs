@@ -163,7 +163,9 @@ impl Lower<'_> {
                 "when" => plan.whens.extend(self.when(node)),
                 "expect" => self.judge(node, Scope::Expect, None, &mut plan.expectations),
                 "always" => self.judge(node, Scope::Always, None, &mut plan.expectations),
-                "snapshot" => plan.snapshot.extend(node.children.iter().map(judgement::snapshot_part)),
+                "snapshot" => plan
+                    .snapshot
+                    .extend(node.children.iter().map(judgement::snapshot_part)),
                 other => unreachable!("{other} is a word of the top without a meaning"),
             }
         }

@@ -165,7 +165,9 @@ impl Lower<'_> {
     /// The two sides of a partition.
     fn sides(&mut self, node: &Node) -> Option<(Vec<String>, Vec<String>)> {
         let texts = |node: &Node| -> Vec<String> {
-            (0..node.args().len()).map(|i| node.text(i).to_owned()).collect()
+            (0..node.args().len())
+                .map(|i| node.text(i).to_owned())
+                .collect()
         };
         let mut left = texts(node);
         let mut right: Vec<String> = node.children.iter().flat_map(texts).collect();
@@ -181,7 +183,9 @@ impl Lower<'_> {
             None
         };
         if let Some(message) = problem {
-            let hint = format!("write {name} \"a\" \"b\", or {name} \"a\" \"b\" {{ from \"c\" }} for larger sides");
+            let hint = format!(
+                "write {name} \"a\" \"b\", or {name} \"a\" \"b\" {{ from \"c\" }} for larger sides"
+            );
             self.problem(node.span, message.into(), "two sides are wanted", hint);
             return None;
         }

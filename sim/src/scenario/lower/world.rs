@@ -30,11 +30,15 @@ impl Lower<'_> {
             if child.name() == "domain" {
                 plan.domains.push(self.domain(child));
             } else {
-                let points = child.children.iter().map(|p| self.switch_point(p, &plan.name));
+                let points = child
+                    .children
+                    .iter()
+                    .map(|p| self.switch_point(p, &plan.name));
                 plan.schedule.extend(points.collect::<Vec<_>>());
             }
         }
-        plan.schedule.sort_by(|a, b| (&a.domain, a.call).cmp(&(&b.domain, b.call)));
+        plan.schedule
+            .sort_by(|a, b| (&a.domain, a.call).cmp(&(&b.domain, b.call)));
         plan
     }
 
@@ -172,14 +176,24 @@ impl Lower<'_> {
             return;
         }
         if plan.site.is_some() {
-            self.problem(node.span, "a second site".into(), "again here", "a domain serves one site");
+            self.problem(
+                node.span,
+                "a second site".into(),
+                "again here",
+                "a domain serves one site",
+            );
             return;
         }
         match site::configure(&self.base.join(node.text(0))) {
             Ok(site) => plan.site = Some(Arc::new(site)),
             Err(error) => {
                 plan.site = Some(Arc::new(Site::default()));
-                self.problem(node.arg_span(0), error.to_string(), "this site", error.hint());
+                self.problem(
+                    node.arg_span(0),
+                    error.to_string(),
+                    "this site",
+                    error.hint(),
+                );
             }
         }
     }
@@ -200,7 +214,9 @@ impl Lower<'_> {
                 "a link joins two machines or switches",
             );
         }
-        let name = node.prop_string("name").unwrap_or_else(|| format!("{a}-{b}"));
+        let name = node
+            .prop_string("name")
+            .unwrap_or_else(|| format!("{a}-{b}"));
         let mut both = LinkSettings::default();
         apply(&self.change(node), &mut both);
         let mut settings = [both; 2];
