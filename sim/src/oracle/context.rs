@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xenemu::event::Tap;
+use xen_abi::DomId;
+use xenemu::event::{Life, Tap};
 use xenemu::{FrameId, Time};
 
-use super::flow::{Note, Reading};
 use super::names::Names;
+use super::reading::{Note, Reading};
 use super::tracker::{Direction, Segment, Tracker, Vantage};
 use crate::plan::Plan;
 use crate::trace::entry::{Author, Entry, Event};
@@ -79,6 +80,9 @@ impl Context {
     /// Learns from the next entry.
     pub fn observe(&mut self, entry: &Entry) {
         self.names.observe(entry);
+        if let Some((node, domid)) = built(entry) {
+            self.tracker.reborn(node, domid);
+        }
         for forgotten in self.frames.observe(entry) {
             self.origins.remove(&forgotten);
         }
@@ -188,5 +192,19 @@ impl Context {
                 .owner_of_mac(packet.ethernet.as_ref()?.destination)
         };
         by_ip.or_else(by_mac).cloned()
+    }
+}
+
+/// The domain that the entry sees built: after a power failure a machine gives its numbers again.
+pub fn built(entry: &Entry) -> Option<(u16, DomId)> {
+    match (&entry.event, entry.author) {
+        (
+            Event::Machine(xenemu::Event::Life {
+                domid,
+                life: Life::Created { .. },
+            }),
+            Author::Node(node),
+        ) => Some((node, *domid)),
+        _ => None,
     }
 }

@@ -1,106 +1,17 @@
 //! One TCP connection at one vif: both directions' numbers, and the judgement of each segment against them.
 
-use std::collections::VecDeque;
-
 use xenemu::{FrameId, Time};
 
+use super::breach::judge;
+use super::reading::{Note, Reading};
 use super::seq::SeqNumber;
+use super::side::{Sent, Side};
 use super::tracker::{Direction, Segment};
 use crate::trace::frames::FrameTable;
-use crate::view::dissect::tcp::{Flags, Tcp, TcpOption};
-
-/// What a segment is to those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Note {
-    /// The next one.
-    #[default]
-    New,
-    /// Nothing in it is new; `of` is the frame that carried it first, if it is still remembered.
-    Retransmission { of: Option<FrameId> },
-    /// An acknowledgement like the last one while data is outstanding: the how-manieth.
-    DuplicateAck(u32),
-    /// RFC 9293, section 3.8.4.
-    KeepAlive,
-    /// RFC 9293, section 3.8.6.1.
-    WindowProbe,
-    /// It fills a hole, or leaves one before it.
-    OutOfOrder,
-}
-
-/// A segment, read against its connection.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Reading {
-    /// Relative to the sender's first sequence number.
-    pub seq: u32,
-    /// Relative to the other side's; 0 without ACK.
-    pub ack: u32,
-    /// Value and echo, each relative to the first value of the side that made it.
-    pub timestamps: Option<(u32, u32)>,
-    /// What to subtract from the edges of SACK blocks.
-    pub sack_base: u32,
-    pub note: Note,
-    /// The last segment that it acknowledges for the first time.
-    pub answers: Option<FrameId>,
-    pub breaches: Breaches,
-}
-
-/// What a correct sender never does; judged by `oracle::invariants`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Breaches {
-    /// It acknowledges so many sequence numbers that were never sent to it.
-    pub acks_unsent: u32,
-    /// So many bytes of data lie behind the largest right edge that the receiver ever offered.
-    pub beyond_window: u32,
-    /// Sequence numbers behind its own FIN.
-    pub after_fin: bool,
-    /// A segment after its own RST.
-    pub after_rst: bool,
-    /// A retransmission with other bytes than the first time.
-    pub changed_bytes: bool,
-    /// The how-manieth pure ACK in a row, in both directions, that says nothing new.
-    pub idle_acks: u32,
-}
-
-/// A segment that was sent and takes sequence space.
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    start: SeqNumber,
-    end: SeqNumber,
-    /// The first data byte's number: behind `start` if there is a SYN.
-    data: SeqNumber,
-    frame: FrameId,
-    data_at: usize,
-    data_len: usize,
-}
-
-/// Segments remembered for each direction.
-const MAX_RECENT: usize = 512;
+use crate::view::dissect::tcp::{Flags, Tcp};
 
 /// Identical pure ACKs that are further apart than this are probes and their answers, not a storm.
 const IDLE_ACK_GAP_NS: u64 = 200_000_000;
-
-/// One direction of a connection.
-#[derive(Debug, Default)]
-struct Side {
-    /// The initial sequence number, or the best guess.
-    base: Option<SeqNumber>,
-    ts_base: Option<u32>,
-    /// The number after the highest that was sent.
-    next: Option<SeqNumber>,
-    fin: Option<SeqNumber>,
-    rst: bool,
-    /// The highest acknowledgement that it sent, the window with it, and how often it said so.
-    acked: Option<SeqNumber>,
-    window: u16,
-    repeats: u32,
-    /// The shift of its own windows, from its SYN.
-    shift: Option<u8>,
-    /// The furthest right edge that it offered.
-    edge: Option<SeqNumber>,
-    recent: VecDeque<Sent>,
-    /// Starts of stretches that were passed over.
-    holes: VecDeque<(SeqNumber, SeqNumber)>,
-}
 
 /// A connection.
 #[derive(Debug, Default)]
@@ -126,9 +37,10 @@ impl Flow {
         let mut reading = relative(from, to, tcp);
         reading.note = classify(from, to, tcp);
         reading.answers = answered(from, to, tcp);
-        reading.breaches = judge(from, to, segment, frames);
+        reading.breaches = judge(from, to, segment, reading.note, frames);
         from.sent(segment);
         from.acknowledged(to, tcp);
+        to.forget_acknowledged(from.acked);
         reading.breaches.idle_acks = self.count_idle_acks(segment, reading.note);
         reading
     }
@@ -167,103 +79,6 @@ impl Flow {
         };
         self.last_idle_ack = segment.at;
         self.idle_acks
-    }
-}
-
-impl Side {
-    fn learn_base(&mut self, tcp: &Tcp) {
-        let syn_or_rst = tcp.flags.has(Flags::SYN) || tcp.flags.has(Flags::RST);
-        if self.base.is_none() {
-            // Without its SYN, what comes first is shown as number 1, as if the SYN had been seen.
-            let seq = SeqNumber(tcp.seq);
-            self.base = Some(if syn_or_rst { seq } else { seq.minus(1) });
-        }
-        if let Some((value, _)) = tcp.timestamps() {
-            self.ts_base.get_or_insert(value);
-        }
-        if tcp.flags.has(Flags::SYN) {
-            self.shift = tcp.window_scale();
-        }
-    }
-
-    fn learn_base_from_ack(&mut self, tcp: &Tcp) {
-        let first = tcp.flags.has(Flags::ACK) && self.base.is_none();
-        if first {
-            self.base = Some(SeqNumber(tcp.ack).minus(1));
-        }
-    }
-
-    /// Remembers what a segment sent.
-    fn sent(&mut self, segment: &Segment<'_>) {
-        let tcp = segment.tcp;
-        let start = SeqNumber(tcp.seq);
-        let end = start.plus(tcp.segment_len());
-        if tcp.flags.has(Flags::RST) {
-            // Only a RST at the next number ends the connection; others answer stray segments.
-            self.rst |= self.next.is_none_or(|next| next == start);
-            return;
-        }
-        if let Some(next) = self.next
-            && start.after(next)
-            && self.holes.len() < MAX_RECENT
-        {
-            self.holes.push_back((next, start));
-        }
-        self.holes
-            .retain(|&(from, to)| !(!start.after(from) && !end.before(to)) || start == end);
-        self.next = Some(self.next.map_or(end, |next| next.max(end)));
-        if tcp.flags.has(Flags::FIN) {
-            self.fin.get_or_insert(end);
-        }
-        if start != end {
-            if self.recent.len() == MAX_RECENT {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(Sent {
-                start,
-                end,
-                data: start.plus(u32::from(tcp.flags.has(Flags::SYN))),
-                frame: segment.frame,
-                data_at: segment.data_at,
-                data_len: tcp.payload.len(),
-            });
-        }
-    }
-
-    /// Remembers what a segment acknowledged, and the window that it offered.
-    fn acknowledged(&mut self, other: &Side, tcp: &Tcp) {
-        if !tcp.flags.has(Flags::ACK) || tcp.flags.has(Flags::RST) {
-            return;
-        }
-        let ack = SeqNumber(tcp.ack);
-        // RFC 7323, section 2.2: scaling needs both sides' consent, and a SYN's window is never scaled.
-        let agreed = self.shift.is_some() && other.shift.is_some();
-        let shift = match self.shift {
-            Some(shift) if agreed && !tcp.flags.has(Flags::SYN) => shift,
-            _ => 0,
-        };
-        let edge = ack.plus(u32::from(tcp.window) << shift);
-        self.edge = Some(self.edge.map_or(edge, |old| old.max(edge)));
-        let same = self.acked == Some(ack) && self.window == tcp.window;
-        let pure = tcp.segment_len() == 0;
-        self.repeats = if same && pure {
-            self.repeats.saturating_add(1)
-        } else {
-            0
-        };
-        self.acked = Some(self.acked.map_or(ack, |old| old.max(ack)));
-        self.window = tcp.window;
-    }
-
-    fn last_carrier(&self, seq: SeqNumber) -> Option<FrameId> {
-        let carries = |sent: &&Sent| !seq.before(sent.start) && seq.before(sent.end);
-        self.recent.iter().find(carries).map(|sent| sent.frame)
-    }
-
-    fn fills_a_hole(&self, start: SeqNumber, end: SeqNumber) -> bool {
-        self.holes
-            .iter()
-            .any(|&(from, to)| start.before(to) && end.after(from))
     }
 }
 
@@ -344,78 +159,6 @@ fn answered(from: &Side, to: &Side, tcp: &Tcp) -> Option<FrameId> {
     }
     let covered = |sent: &&Sent| !sent.end.after(ack);
     to.recent.iter().rev().find(covered).map(|sent| sent.frame)
-}
-
-fn judge(from: &Side, to: &Side, segment: &Segment<'_>, frames: &FrameTable) -> Breaches {
-    let tcp = segment.tcp;
-    let rst = tcp.flags.has(Flags::RST);
-    let start = SeqNumber(tcp.seq);
-    let data_end = start
-        .plus(u32::from(tcp.flags.has(Flags::SYN)))
-        .plus(tcp.data_len());
-    let excess = |number: SeqNumber, limit: Option<SeqNumber>| match limit {
-        Some(limit) if number.after(limit) => number.since(limit),
-        _ => 0,
-    };
-    let acks = tcp.flags.has(Flags::ACK) && !rst;
-    Breaches {
-        acks_unsent: if acks {
-            excess(SeqNumber(tcp.ack), to.next)
-        } else {
-            0
-        },
-        beyond_window: if tcp.data_len() > 0 {
-            excess(data_end, to.edge)
-        } else {
-            0
-        },
-        after_fin: !rst && excess(start.plus(tcp.segment_len()), from.fin) > 0,
-        after_rst: !rst && from.rst,
-        changed_bytes: changed_bytes(from, segment, frames),
-        idle_acks: 0,
-    }
-}
-
-/// Compares the data with every remembered segment that it overlaps and whose bytes are still there.
-fn changed_bytes(from: &Side, segment: &Segment<'_>, frames: &FrameTable) -> bool {
-    let tcp = segment.tcp;
-    let data = segment.bytes.get(segment.data_at..).unwrap_or_default();
-    let data = data.get(..tcp.payload.len()).unwrap_or_default();
-    let start = SeqNumber(tcp.seq).plus(u32::from(tcp.flags.has(Flags::SYN)));
-    let overlaps = from.next.is_some_and(|next| start.before(next)) && !data.is_empty();
-    overlaps
-        && from.recent.iter().any(|sent| {
-            let Some(known) = frames.get(sent.frame) else {
-                return false;
-            };
-            let old = known.bytes.get(sent.data_at..).unwrap_or_default();
-            let old = old.get(..sent.data_len).unwrap_or_default();
-            differ((start, data), (sent.data, old))
-        })
-}
-
-/// Whether two stretches of a stream contradict each other where they overlap.
-fn differ((a_start, a): (SeqNumber, &[u8]), (b_start, b): (SeqNumber, &[u8])) -> bool {
-    let (first, first_start, second, second_start) = if b_start.before(a_start) {
-        (b, b_start, a, a_start)
-    } else {
-        (a, a_start, b, b_start)
-    };
-    let skip = second_start.since(first_start) as usize;
-    let first = first.get(skip..).unwrap_or_default();
-    first.iter().zip(second).any(|(x, y)| x != y)
-}
-
-/// Edges of the SACK blocks of a header, relative to what `Reading::sack_base` says.
-pub fn relative_sack(tcp: &Tcp, base: u32) -> Vec<(u32, u32)> {
-    let blocks = tcp.options.iter().filter_map(|option| match option {
-        TcpOption::Sack(blocks) => Some(blocks.iter()),
-        _ => None,
-    });
-    blocks
-        .flatten()
-        .map(|&(left, right)| (left.wrapping_sub(base), right.wrapping_sub(base)))
-        .collect()
 }
 
 #[cfg(test)]

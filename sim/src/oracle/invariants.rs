@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use stack::event::{Event as GuestEvent, TcpState};
 use xen_abi::DomId;
 
-use super::context::{Context, Sighting};
+use super::context::{Context, Sighting, built};
 use super::expect::{Failure, Leaks};
-use super::flow::Breaches;
+use super::reading::Breaches;
 use super::states;
 use super::tracker::Direction;
 use crate::trace::entry::{Author, Entry, Event};
@@ -49,6 +49,9 @@ impl Invariants {
     pub fn feed(&mut self, entry: &Entry, context: &Context) {
         if let Some(sighting) = context.sighting() {
             self.packet(sighting);
+        }
+        if let Some(born) = built(entry) {
+            self.states.retain(|key, _| (key.0, key.1) != born);
         }
         if let (Event::Guest(domid, event), Author::Node(node)) = (&entry.event, entry.author) {
             self.guest(node, *domid, event, entry, context);
@@ -185,7 +188,10 @@ fn breaches(breaches: &Breaches) -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::testing::{BLOG, EC2, LAPTOP, READER, Stream, TcpSpec, plan, tcp_frame};
+    use crate::view::testing::{
+        BLOG, DOMID, EC2, LAPTOP, READER, Stream, TcpSpec, plan, tcp_frame,
+    };
+    use xenemu::event::Life;
 
     fn found(stream: &Stream) -> Vec<String> {
         let mut context = Context::new(&plan());
@@ -318,5 +324,26 @@ mod tests {
         assert_eq!(found(&stream).len(), 1);
         stream.guest(4, EC2, step(TcpState::LastAck, TcpState::TimeWait));
         assert_eq!(found(&stream).len(), 2);
+    }
+
+    #[test]
+    fn a_domain_that_is_built_again_begins_without_connections() {
+        let listen = || GuestEvent::TcpState {
+            local: "0.0.0.0:80".parse().expect("an address"),
+            remote: "0.0.0.0:0".parse().expect("an address"),
+            from: TcpState::Closed,
+            to: TcpState::Listen,
+        };
+        let mut stream = Stream::begin();
+        stream.guest(1, EC2, listen());
+        let life = Life::Created {
+            name: "blog".into(),
+        };
+        let domid = DOMID;
+        stream.machine(2, EC2, xenemu::Event::Life { domid, life });
+        stream.guest(3, EC2, listen());
+        assert_eq!(found(&stream), Vec::<String>::new());
+        stream.guest(4, EC2, listen());
+        assert_eq!(found(&stream).len(), 1);
     }
 }

@@ -6,15 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use stack::event::{Event as GuestEvent, TcpNote};
-use xen_abi::DomId;
-use xenemu::event::Life;
+use stack::event::Event as GuestEvent;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::context::Context;
+use super::event_matcher::{self, said_by};
 use super::packet_matcher;
 use crate::plan::{Matcher, Plan, Site};
-use crate::trace::entry::{Author, Entry, Event, LinkEvent};
+use crate::trace::entry::Entry;
 
 /// What an entry is to a matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,7 +25,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    const fn candidate(matched: bool) -> Verdict {
+    /// It could have matched, and did or did not.
+    pub const fn candidate(matched: bool) -> Verdict {
         Verdict {
             candidate: true,
             matched,
@@ -73,7 +73,7 @@ impl MatcherState {
                 let client = client.clone();
                 self.feed_site(&client, entry, context)
             }
-            matcher => judge(matcher, entry, context),
+            matcher => event_matcher::judge(matcher, entry, context),
         }
     }
 
@@ -108,237 +108,14 @@ fn site_of(plan: &Plan, server: &str) -> Option<Arc<Site>> {
         .and_then(|domain| domain.site.clone())
 }
 
-fn judge(matcher: &Matcher, entry: &Entry, context: &Context) -> Verdict {
-    match matcher {
-        Matcher::Console { domain, contains } => console(domain, contains, entry, context),
-        Matcher::Life { domain, is } => life(domain.as_deref(), is, entry, context),
-        Matcher::TcpState {
-            domain,
-            state,
-            port,
-        } => tcp_state(domain, state, *port, entry, context),
-        Matcher::TcpNote { domain, note } => tcp_note(domain, note, entry, context),
-        Matcher::Refused { domain, contains } => refused(domain, contains, entry, context),
-        Matcher::Http {
-            domain,
-            path,
-            status,
-        } => http(domain, path.as_deref(), *status, entry, context),
-        Matcher::Link { link, from, event } => {
-            link_event(link, from.as_deref(), event, entry, context)
-        }
-        Matcher::Hypercall { domain, op } => hypercall(domain.as_deref(), op, entry, context),
-        Matcher::ScriptDone { domain } => script_done(domain, entry, context),
-        // Judged elsewhere: packets and pages with their own state, leaks after the run.
-        Matcher::Packet(_) | Matcher::SiteNotFetched { .. } | Matcher::Leaked { .. } => {
-            Verdict::default()
-        }
-    }
-}
-
-/// The event, if that domain's guest reports it.
-fn said_by<'a>(domain: &str, entry: &'a Entry, context: &Context) -> Option<&'a GuestEvent> {
-    match (&entry.event, entry.author) {
-        (Event::Guest(domid, event), Author::Node(node)) => context
-            .names
-            .is_domain(node, *domid, domain)
-            .then_some(event),
-        _ => None,
-    }
-}
-
-/// The event, if that entry's machine reports it and it is about that domain (or any).
-fn about<'a>(
-    domain: Option<&str>,
-    entry: &'a Entry,
-    context: &Context,
-    subject: impl Fn(&'a xenemu::Event) -> Option<DomId>,
-) -> Option<&'a xenemu::Event> {
-    match (&entry.event, entry.author) {
-        (Event::Machine(event), Author::Node(node)) => {
-            let domid = subject(event)?;
-            domain
-                .is_none_or(|name| context.names.is_domain(node, domid, name))
-                .then_some(event)
-        }
-        _ => None,
-    }
-}
-
-fn console(domain: &str, contains: &str, entry: &Entry, context: &Context) -> Verdict {
-    let subject = |event: &xenemu::Event| match event {
-        xenemu::Event::Console { domid, .. } => Some(*domid),
-        _ => None,
-    };
-    match about(Some(domain), entry, context, subject) {
-        Some(xenemu::Event::Console { line, .. }) => Verdict::candidate(line.contains(contains)),
-        _ => Verdict::default(),
-    }
-}
-
-fn life(domain: Option<&str>, is: &str, entry: &Entry, context: &Context) -> Verdict {
-    let subject = |event: &xenemu::Event| match event {
-        xenemu::Event::Life { domid, .. } => Some(*domid),
-        _ => None,
-    };
-    match about(domain, entry, context, subject) {
-        Some(xenemu::Event::Life { life, .. }) => Verdict::candidate(life_word(life) == is),
-        _ => Verdict::default(),
-    }
-}
-
-/// The scenario language's word for what happens to a domain.
-pub const fn life_word(life: &Life) -> &'static str {
-    match life {
-        Life::Created { .. } => "created",
-        Life::Unpaused => "unpaused",
-        Life::Paused => "paused",
-        Life::Shutdown { .. } => "shutdown",
-        Life::Crashed { .. } => "crashed",
-        Life::Stuck { .. } => "stuck",
-        Life::Dying => "dying",
-        Life::Zombie => "zombie",
-        Life::Destroyed => "destroyed",
-        Life::Rebooted { .. } => "rebooted",
-    }
-}
-
-fn tcp_state(
-    domain: &str,
-    state: &str,
-    port: Option<u16>,
-    entry: &Entry,
-    context: &Context,
-) -> Verdict {
-    match said_by(domain, entry, context) {
-        Some(GuestEvent::TcpState {
-            local, remote, to, ..
-        }) => {
-            let port_ok = port.is_none_or(|port| local.port() == port || remote.port() == port);
-            Verdict::candidate(to.name() == state && port_ok)
-        }
-        _ => Verdict::default(),
-    }
-}
-
-/// Any sign of life of the domain's TCP is a candidate: where there is none, no note could be.
-fn tcp_note(domain: &str, note: &str, entry: &Entry, context: &Context) -> Verdict {
-    match said_by(domain, entry, context) {
-        Some(GuestEvent::TcpNote { note: found, .. }) => {
-            Verdict::candidate(note_word(*found) == note)
-        }
-        Some(GuestEvent::TcpState { .. }) => Verdict::candidate(false),
-        _ => Verdict::default(),
-    }
-}
-
-/// The scenario language's word for a note.
-pub const fn note_word(note: TcpNote) -> &'static str {
-    match note {
-        TcpNote::RtoExpired => "rto-expired",
-        TcpNote::RecoveryEntered => "recovery-entered",
-        TcpNote::RecoveryLeft => "recovery-left",
-        TcpNote::WindowProbe => "window-probe",
-        TcpNote::KeepAlive => "keep-alive",
-        TcpNote::ChallengeAck => "challenge-ack",
-        TcpNote::ListenOverflow => "listen-overflow",
-        TcpNote::Renege => "renege",
-        TcpNote::Retransmit => "retransmit",
-    }
-}
-
-/// Any packet that reaches the domain is a candidate: it could have been refused.
-fn refused(domain: &str, contains: &str, entry: &Entry, context: &Context) -> Verdict {
-    if let Some(GuestEvent::Refused { why, .. }) = said_by(domain, entry, context) {
-        return Verdict::candidate(why.contains(contains));
-    }
-    let reached = context.sighting().is_some_and(|sighting| {
-        sighting.direction == super::tracker::Direction::In && &*sighting.domain == domain
-    });
-    Verdict {
-        candidate: reached,
-        matched: false,
-    }
-}
-
-fn http(
-    domain: &str,
-    wanted_path: Option<&str>,
-    wanted_status: Option<u16>,
-    entry: &Entry,
-    context: &Context,
-) -> Verdict {
-    match said_by(domain, entry, context) {
-        Some(GuestEvent::HttpResponse { path, status, .. }) => {
-            let path_ok = wanted_path.is_none_or(|wanted| wanted == path);
-            Verdict::candidate(path_ok && wanted_status.is_none_or(|wanted| wanted == *status))
-        }
-        _ => Verdict::default(),
-    }
-}
-
-fn link_event(
-    link: &str,
-    from: Option<&str>,
-    word: &str,
-    entry: &Entry,
-    context: &Context,
-) -> Verdict {
-    let (Event::Link(event), Author::Link(number, direction)) = (&entry.event, entry.author) else {
-        return Verdict::default();
-    };
-    let sender = || context.names.link_direction(number, direction);
-    let here = &*context.names.link(number) == link
-        && from.is_none_or(|from| sender().is_some_and(|(sender, _)| &*sender == from));
-    if !here {
-        return Verdict::default();
-    }
-    Verdict::candidate(match event {
-        LinkEvent::Serialised { reordered, .. } => *reordered && word == "reordered",
-        other => link_word(other) == word,
-    })
-}
-
-/// The scenario language's word for what a link does.
-pub const fn link_word(event: &LinkEvent) -> &'static str {
-    match event {
-        LinkEvent::Enqueued { .. } => "enqueued",
-        LinkEvent::Lost { .. } => "lost",
-        LinkEvent::QueueFull { .. } => "queue-full",
-        LinkEvent::Duplicated { .. } => "duplicated",
-        LinkEvent::Corrupted { .. } => "corrupted",
-        LinkEvent::Serialised { .. } => "serialised",
-        LinkEvent::Died { .. } => "died",
-    }
-}
-
-fn hypercall(domain: Option<&str>, name: &str, entry: &Entry, context: &Context) -> Verdict {
-    let subject = |event: &xenemu::Event| match event {
-        xenemu::Event::Hypercall { domid, .. } => Some(*domid),
-        _ => None,
-    };
-    match about(domain, entry, context, subject) {
-        Some(xenemu::Event::Hypercall { op, .. }) => Verdict::candidate(op.name() == name),
-        _ => Verdict::default(),
-    }
-}
-
-fn script_done(domain: &str, entry: &Entry, context: &Context) -> Verdict {
-    match said_by(domain, entry, context) {
-        Some(GuestEvent::ScriptDone { .. }) => Verdict::candidate(true),
-        Some(GuestEvent::ScriptStarted { .. } | GuestEvent::ScriptFailed { .. }) => {
-            Verdict::candidate(false)
-        }
-        _ => Verdict::default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{At, PacketKind, PacketMatcher, Page};
     use crate::view::testing::{BLOG, DOMID, LAPTOP, READER, Stream, TcpSpec, plan};
     use std::collections::BTreeMap;
+    use xen_abi::DomId;
+    use xenemu::event::Life;
 
     /// Candidates and matches of a matcher over a stream.
     fn count(matcher: &Matcher, plan: &Plan, stream: &Stream) -> (u64, u64) {

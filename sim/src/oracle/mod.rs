@@ -1,12 +1,15 @@
 //! The judges: what a scenario expects, what every run owes the specifications.
 //!
 //! All read the one merged trace from the front and change nothing. In reading order: [`context`] learns what went by
-//! ([`names`], frames, and TCP through [`tracker`], [`flow`] and [`seq`]); [`matcher`] finds what a scenario speaks of
-//! and [`packet_matcher`] the packets among it; [`trigger`] says when a `when` fires; [`expect`] judges expectations
+//! ([`names`], frames, and TCP through [`tracker`] and [`flow`], which make a [`reading`] of each segment from both
+//! directions' numbers, `side` and [`seq`], and their `breach`es); [`matcher`] finds what a scenario speaks of
+//! ([`packet_matcher`], [`event_matcher`]); [`trigger`] says when a `when` fires; [`expect`] judges expectations
 //! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`].
 //! [`observer`] is all of them, and the views, behind one door.
 
+mod breach;
 pub mod context;
+pub mod event_matcher;
 pub mod evidence;
 pub mod expect;
 pub mod flow;
@@ -15,7 +18,9 @@ pub mod matcher;
 pub mod names;
 pub mod observer;
 pub mod packet_matcher;
+pub mod reading;
 pub mod seq;
+mod side;
 pub mod states;
 pub mod tracker;
 pub mod trigger;

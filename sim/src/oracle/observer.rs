@@ -1,12 +1,14 @@
 //! Everyone who watches a run, behind one door: the trace's entries go in once, verdict and views come out.
 
+use xenemu::Time;
+
 use super::context::{Context, Sighting};
 use super::expect::{Failure, Judge, Leaks};
 use super::invariants::Invariants;
 use super::tracker::Direction;
 use super::trigger::Triggers;
 use crate::plan::{Plan, Scope};
-use crate::trace::entry::Entry;
+use crate::trace::entry::{Author, Entry};
 use crate::view::{Rendered, ViewError, Views, Wanted};
 use crate::world;
 
@@ -14,10 +16,19 @@ use crate::world;
 pub struct Watch {
     context: Context,
     triggers: Triggers,
+    /// The last entry, and the `when`s that it matches.
+    last: Option<(EntryId, Vec<u32>)>,
     judge: Judge,
     invariants: Invariants,
     views: Views,
     packets: u64,
+}
+
+/// An entry's place in the trace.
+type EntryId = (Time, Author, u64);
+
+fn id(entry: &Entry) -> EntryId {
+    (entry.at, entry.author, entry.seq)
 }
 
 /// What they found.
@@ -36,6 +47,7 @@ impl Watch {
         Ok(Watch {
             context: Context::new(plan),
             triggers: Triggers::new(plan),
+            last: None,
             judge: match scope {
                 Scope::Expect => Judge::new(plan),
                 Scope::Always => Judge::explored(plan),
@@ -51,6 +63,8 @@ impl Watch {
         self.context.observe(entry);
         let sent = |sighting: &Sighting| sighting.direction == Direction::Out;
         self.packets += u64::from(self.context.sighting().is_some_and(sent));
+        let matched = self.triggers.feed(entry, &self.context);
+        self.last = Some((id(entry), matched));
         self.judge.feed(entry, &self.context);
         self.invariants.feed(entry, &self.context);
         self.views.feed(entry, &self.context);
@@ -73,7 +87,23 @@ impl world::Observer for Watch {
         self.feed(entry);
     }
     fn triggers(&mut self) -> Option<&mut dyn world::Triggers> {
-        Some(&mut self.triggers)
+        Some(self)
+    }
+}
+
+impl world::Triggers for Watch {
+    /// The world shows an entry to its observer first, and asks then what it matched.
+    fn feed(&mut self, entry: &Entry) -> Vec<u32> {
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|(last, _)| *last != id(entry))
+        {
+            Watch::feed(self, entry);
+        }
+        let last = self.last.as_mut();
+        last.map(|(_, matched)| std::mem::take(matched))
+            .unwrap_or_default()
     }
 }
 
@@ -81,7 +111,8 @@ impl world::Observer for Watch {
 mod tests {
     use super::*;
     use crate::plan::SnapshotPart;
-    use crate::view::testing::{Stream, plan};
+    use crate::view::testing::{EC2, LAPTOP, Stream, plan};
+    use proptest::prelude::*;
 
     #[test]
     fn the_same_entries_make_the_same_findings() {
@@ -110,5 +141,36 @@ mod tests {
         assert_eq!(findings.failures, watch(&Wanted::default()).failures);
         let snapshot = findings.rendered.snapshot.expect("asked for");
         assert!(snapshot.starts_with("== ladder ==\n       sent     arrived  blog"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn no_frames_make_a_watcher_panic(
+            frames in proptest::collection::vec(
+                (any::<bool>(), 0_u8..3, proptest::collection::vec(any::<u8>(), 0..80)),
+                0..20,
+            ),
+        ) {
+            let mut plan = plan();
+            let only = Vec::new();
+            plan.snapshot = vec![SnapshotPart::Ladder { only, arp: true }];
+            let wanted = Wanted { ladder: true, xen: true, snapshot: true, ..Wanted::default() };
+            let mut stream = Stream::begin();
+            for (at, (out, fate, bytes)) in (0..).zip(frames) {
+                let (from, to) = if out { (LAPTOP, EC2) } else { (EC2, LAPTOP) };
+                let frame = stream.send(at * 1000, from, bytes);
+                match fate {
+                    0 => stream.deliver(at * 1000 + 500, to, frame),
+                    1 => stream.lose(at * 1000 + 500, from, frame),
+                    _ => {}
+                }
+            }
+            let mut watch = Watch::new(&plan, Scope::Always, &wanted).expect("no files");
+            stream.entries.iter().for_each(|entry| watch.feed(entry));
+            let findings = watch.finish(&Leaks::default()).expect("no files");
+            prop_assert!(findings.rendered.ladder.is_some());
+        }
     }
 }

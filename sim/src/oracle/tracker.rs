@@ -11,7 +11,8 @@ use stack::addr::Ipv4Addr;
 use xen_abi::DomId;
 use xenemu::{FrameId, Time};
 
-use super::flow::{Flow, Reading};
+use super::flow::Flow;
+use super::reading::Reading;
 use crate::trace::frames::FrameTable;
 use crate::view::dissect::ipv4::Ipv4;
 use crate::view::dissect::tcp::Tcp;
@@ -94,6 +95,13 @@ impl Tracker {
         let reading = flow.observe(segment, frames);
         assert!(self.flows.len() <= MAX_FLOWS && self.order.len() == self.flows.len());
         reading
+    }
+
+    /// A domain was built: whoever had its number before is gone, with all its connections.
+    pub fn reborn(&mut self, node: u16, domid: DomId) {
+        let old = |key: &FlowKey| key.vantage.node == node && key.vantage.domid == domid;
+        self.flows.retain(|key, _| !old(key));
+        self.order.retain(|key| !old(key));
     }
 
     fn make_room(&mut self) {

@@ -8,7 +8,6 @@ use crate::trace::entry::Entry;
 /// The matchers of a scenario's `when`s, watching the merged trace as it is made.
 #[derive(Debug)]
 pub struct Triggers {
-    context: Context,
     /// In the plan's order.
     whens: Vec<MatcherState>,
 }
@@ -18,32 +17,22 @@ impl Triggers {
     pub fn new(plan: &Plan) -> Triggers {
         let whens = plan.whens.iter();
         Triggers {
-            context: Context::new(plan),
             whens: whens
                 .map(|when| MatcherState::new(&when.matcher, plan))
                 .collect(),
         }
     }
 
-    /// Looks at the next entry: the places in the plan of the `when`s that it matches.
-    pub fn feed(&mut self, entry: &Entry) -> Vec<u32> {
-        if self.whens.is_empty() {
-            return Vec::new();
-        }
-        self.context.observe(entry);
+    /// Looks at the next entry, which the context has observed already: the places in the plan of the `when`s that it
+    /// matches.
+    pub fn feed(&mut self, entry: &Entry, context: &Context) -> Vec<u32> {
         let mut matched = Vec::new();
         for (index, when) in (0..).zip(&mut self.whens) {
-            if when.feed(entry, &self.context).matched {
+            if when.feed(entry, context).matched {
                 matched.push(index);
             }
         }
         matched
-    }
-}
-
-impl crate::world::Triggers for Triggers {
-    fn feed(&mut self, entry: &Entry) -> Vec<u32> {
-        Triggers::feed(self, entry)
     }
 }
 
@@ -67,10 +56,14 @@ mod tests {
         let mut stream = Stream::begin();
         stream.handshake();
         let mut triggers = Triggers::new(&plan);
+        let mut context = Context::new(&plan);
         let matched: Vec<(u64, Vec<u32>)> = stream
             .entries
             .iter()
-            .map(|entry| (entry.at.0, triggers.feed(entry)))
+            .map(|entry| {
+                context.observe(entry);
+                (entry.at.0, triggers.feed(entry, &context))
+            })
             .filter(|(_, matched)| !matched.is_empty())
             .collect();
         let sent = [1_000_000, 22_000_000, 43_000_000];

@@ -12,8 +12,8 @@ use xenemu::{Event as MachineEvent, FrameId};
 
 use super::line;
 use super::notes;
+use super::words::{life_word, link_word, note_word};
 use crate::oracle::context::Context;
-use crate::oracle::matcher::{life_word, link_word, note_word};
 use crate::trace::entry::{Entry, Event, LinkEvent, WorldEvent};
 
 /// Writes each entry as it comes.

@@ -5,8 +5,8 @@ use xenemu::event::Life;
 use xenemu::{Event as MachineEvent, Time};
 
 use super::notes;
+use super::words::{life_word, link_word, note_word};
 use crate::oracle::context::{Context, Sighting};
-use crate::oracle::matcher::{life_word, link_word, note_word};
 use crate::trace::entry::{Author, Entry, Event, LinkEvent, WorldEvent};
 
 /// Simulated time: seconds and microseconds, cut.

@@ -2,8 +2,10 @@
 
 use xenemu::event::{Channel, DropReason};
 
+use super::packet::Packet;
 use crate::oracle::context::Sighting;
-use crate::oracle::flow::Note;
+use crate::oracle::reading::Note;
+use crate::trace::frames::KnownFrame;
 
 /// What a segment is to its connection; empty for an ordinary one.
 pub fn of_note(note: Note) -> String {
@@ -19,19 +21,24 @@ pub fn of_note(note: Note) -> String {
 
 /// The remarks on a frame at a vif.
 pub fn of_sighting(sighting: &Sighting) -> Vec<String> {
+    of_frame(&sighting.known, &sighting.packet, sighting.note)
+}
+
+/// The remarks on a frame, wherever it is.
+pub fn of_frame(known: &KnownFrame, packet: &Packet, note: Note) -> Vec<String> {
     let mut notes = Vec::new();
-    if sighting.known.forged {
+    if known.forged {
         notes.push("forged".into());
     }
-    if sighting.packet.ipv4().is_some_and(|ip| ip.evil) {
+    if packet.ipv4().is_some_and(|ip| ip.evil) {
         notes.push("evil".into());
     }
-    if sighting.known.corrupted {
+    if known.corrupted {
         notes.push("corrupted".into());
-    } else if !sighting.packet.checksums_ok() {
+    } else if !packet.checksums_ok() {
         notes.push("bad checksum".into());
     }
-    notes.push(of_note(sighting.note));
+    notes.push(of_note(note));
     notes.retain(|note| !note.is_empty());
     notes
 }

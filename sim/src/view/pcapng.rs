@@ -20,6 +20,7 @@ use xenemu::event::Tap;
 use xenemu::{Event as MachineEvent, FrameId, Time};
 
 use super::notes;
+use super::packet::Packet;
 use crate::oracle::context::Context;
 use crate::plan::Plan;
 use crate::trace::entry::{Author, Entry, Event, LinkEvent};
@@ -28,6 +29,9 @@ use crate::trace::entry::{Author, Entry, Event, LinkEvent};
 const MOST_PENDING: usize = 4096;
 const MOST_PENDING_BYTES: usize = 8 << 20;
 const PENDING_NS: u64 = 1_000_000_000;
+
+/// Fates that are remembered: a link speaks before the machine does of the same instant.
+const MOST_FATES: usize = 256;
 
 /// `if_tsresol`: 10 to the minus nine seconds.
 const NANOSECONDS: u8 = 9;
@@ -43,6 +47,7 @@ pub struct Capture<W: Write> {
     interfaces: BTreeMap<String, u32>,
     pending: VecDeque<Pending>,
     pending_bytes: usize,
+    fates: VecDeque<(FrameId, String)>,
 }
 
 struct Pending {
@@ -71,6 +76,7 @@ impl<W: Write> Capture<W> {
             interfaces: BTreeMap::new(),
             pending: VecDeque::new(),
             pending_bytes: 0,
+            fates: VecDeque::new(),
         };
         for name in taps_of(plan) {
             capture.interface(name)?;
@@ -124,14 +130,10 @@ impl<W: Write> Capture<W> {
             Tap::UplinkOut(uplink) => (uplink_name(&names.node(node), uplink.0), OUTBOUND),
             Tap::UplinkIn(uplink) => (uplink_name(&names.node(node), uplink.0), INBOUND),
         };
-        let mut remarks = match context.sighting() {
-            Some(sighting) => notes::of_sighting(sighting),
-            None => vec![notes::of_note(context.note(frame))],
-        };
-        if context.sighting().is_none() && known.forged {
-            remarks.insert(0, "forged".into());
-        }
-        remarks.retain(|note| !note.is_empty());
+        let packet = Packet::decode(&known.bytes);
+        let mut remarks = notes::of_frame(known, &packet, context.note(frame));
+        let fates = self.fates.iter().filter(|(root, _)| *root == known.root);
+        remarks.extend(fates.map(|(_, why)| why.clone()));
         let interface = self.interface(name)?;
         self.pending_bytes += known.bytes.len();
         self.pending.push_back(Pending {
@@ -157,13 +159,17 @@ impl<W: Write> Capture<W> {
         self.remark(context.frames.root(*frame), why.into());
     }
 
-    /// Adds a remark to every packet of a frame that still waits.
+    /// Adds a remark to every packet of a frame that still waits, and to those that follow.
     fn remark(&mut self, root: FrameId, why: String) {
         for packet in self.pending.iter_mut().filter(|p| p.root == root) {
             if !packet.notes.contains(&why) {
                 packet.notes.push(why.clone());
             }
         }
+        if self.fates.len() == MOST_FATES {
+            self.fates.pop_front();
+        }
+        self.fates.push_back((root, why));
     }
 
     fn write_due(&mut self, now: Time) -> Result<(), PcapError> {
@@ -274,6 +280,9 @@ mod tests {
         };
         let lost = stream.send(70_000_000, LAPTOP, tcp_frame(&data));
         stream.lose(70_000_100, LAPTOP, lost);
+        // The link's entry comes before the machine's of the same instant.
+        let uplink = stream.entries.len() - 2;
+        stream.entries.swap(uplink, uplink + 1);
         stream.segment(350_000_000, &data);
         stream
     }

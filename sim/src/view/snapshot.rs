@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use xenemu::Event as MachineEvent;
 
-use super::ladder::{CLOCK_WIDTH, Filter, Ladder};
+use super::grid::CLOCK_WIDTH;
+use super::ladder::{Filter, Ladder};
 use super::line;
 use super::xen::XenCounts;
 use crate::oracle::context::Context;

@@ -10,7 +10,7 @@ use super::dissect::tcp::{Flags, Tcp, TcpOption};
 use super::dissect::text::http_line;
 use super::dissect::udp::Udp;
 use super::packet::{Network, Packet, Transport};
-use crate::oracle::flow::Reading;
+use crate::oracle::reading::Reading;
 
 /// Unknown option bytes that are shown.
 const MOST_OPTION_BYTES: usize = 38;
@@ -305,5 +305,79 @@ mod tests {
     #[test]
     fn a_runt_is_named_as_one() {
         assert_eq!(absolute(&[1, 2, 3]), "runt frame, length 3");
+    }
+
+    /// Frames that tcpdump has a line for, of every sort that is written here.
+    fn well_formed() -> Vec<Vec<u8>> {
+        let segment = |flags: &str, options: &[u8], payload: &[u8]| {
+            tcp_frame(&TcpSpec {
+                seq: 17,
+                ack: 9,
+                options: options.to_vec(),
+                payload: payload.to_vec(),
+                ..TcpSpec::new(READER, BLOG, flags)
+            })
+        };
+        let icmp = |kind: u8, code: u8, rest: &[u8]| {
+            let message = [&[kind, code, 0, 0, 0, 7, 0, 1], rest].concat();
+            ipv4_frame(BLOG, READER, ipv4::ICMP, &message)
+        };
+        let quote = |port: u16| udp_frame((READER, 5000), (BLOG, port), b"hello").split_off(14);
+        vec![
+            arp_request(READER, BLOG),
+            segment(
+                "S",
+                &[
+                    2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
+                ],
+                b"",
+            ),
+            segment(".", &[1, 1, 5, 10, 0, 0, 0, 5, 0, 0, 0, 9], b""),
+            segment("P.", &[], b"GET / HTTP/1.1\r\n\r\n"),
+            segment("F.", &[], b""),
+            segment("R", &[], b""),
+            segment("", &[], b""),
+            udp_frame((READER, 5000), (BLOG, 7777), b"hello"),
+            icmp(icmp::ECHO_REQUEST, 0, b"ping"),
+            icmp(icmp::ECHO_REPLY, 0, b"ping"),
+            icmp(icmp::UNREACHABLE, 0, &quote(9)),
+            icmp(icmp::UNREACHABLE, 1, &quote(9)),
+            icmp(icmp::UNREACHABLE, 3, &quote(9)),
+            icmp(icmp::TIME_EXCEEDED, 0, &quote(9)),
+            ipv4_frame(READER, BLOG, 99, b"something"),
+        ]
+    }
+
+    /// The capture of one machine's vif, in the oldest format that tcpdump reads.
+    fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
+        let mut writer = pcap_file::pcap::PcapWriter::new(Vec::new()).expect("a Vec takes all");
+        for frame in frames {
+            let len = u32::try_from(frame.len()).expect("a short frame");
+            let packet = pcap_file::pcap::PcapPacket::new(Default::default(), len, frame);
+            writer.write_packet(&packet).expect("a Vec takes all");
+        }
+        writer.into_writer()
+    }
+
+    #[test]
+    fn the_real_tcpdump_writes_the_same_lines() {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("tcpdump");
+        command.args(["-n", "-t", "-S", "-r", "-"]);
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let Ok(mut tcpdump) = pipes.stderr(Stdio::null()).spawn() else {
+            eprintln!("skipped: tcpdump is not installed");
+            return;
+        };
+        let frames = well_formed();
+        let mut stdin = tcpdump.stdin.take().expect("piped");
+        stdin.write_all(&pcap(&frames)).expect("tcpdump reads");
+        drop(stdin);
+        let output = tcpdump.wait_with_output().expect("tcpdump ends");
+        let theirs = String::from_utf8_lossy(&output.stdout);
+        let ours: Vec<String> = frames.iter().map(|frame| absolute(frame)).collect();
+        let theirs: Vec<&str> = theirs.lines().collect();
+        assert_eq!(ours, theirs);
     }
 }

@@ -1,8 +1,56 @@
-//! A matcher in the words that a scenario would use for it.
+//! The scenario language's words for what the trace says: lives, notes, links' deeds, and whole matchers.
 
 use std::fmt::Write as _;
 
+use stack::event::TcpNote;
+use xenemu::event::Life;
+
 use crate::plan::{At, Count, Matcher, PacketKind, PacketMatcher};
+use crate::trace::entry::LinkEvent;
+
+/// For what happens to a domain.
+pub const fn life_word(life: &Life) -> &'static str {
+    match life {
+        Life::Created { .. } => "created",
+        Life::Unpaused => "unpaused",
+        Life::Paused => "paused",
+        Life::Shutdown { .. } => "shutdown",
+        Life::Crashed { .. } => "crashed",
+        Life::Stuck { .. } => "stuck",
+        Life::Dying => "dying",
+        Life::Zombie => "zombie",
+        Life::Destroyed => "destroyed",
+        Life::Rebooted { .. } => "rebooted",
+    }
+}
+
+/// For a note.
+pub const fn note_word(note: TcpNote) -> &'static str {
+    match note {
+        TcpNote::RtoExpired => "rto-expired",
+        TcpNote::RecoveryEntered => "recovery-entered",
+        TcpNote::RecoveryLeft => "recovery-left",
+        TcpNote::WindowProbe => "window-probe",
+        TcpNote::KeepAlive => "keep-alive",
+        TcpNote::ChallengeAck => "challenge-ack",
+        TcpNote::ListenOverflow => "listen-overflow",
+        TcpNote::Renege => "renege",
+        TcpNote::Retransmit => "retransmit",
+    }
+}
+
+/// For what a link does.
+pub const fn link_word(event: &LinkEvent) -> &'static str {
+    match event {
+        LinkEvent::Enqueued { .. } => "enqueued",
+        LinkEvent::Lost { .. } => "lost",
+        LinkEvent::QueueFull { .. } => "queue-full",
+        LinkEvent::Duplicated { .. } => "duplicated",
+        LinkEvent::Corrupted { .. } => "corrupted",
+        LinkEvent::Serialised { .. } => "serialised",
+        LinkEvent::Died { .. } => "died",
+    }
+}
 
 /// The matcher's words.
 pub fn matcher(matcher: &Matcher) -> String {
@@ -35,20 +83,20 @@ pub fn matcher(matcher: &Matcher) -> String {
             .arg(domain)
             .opt_text("path", path)
             .value("status", *status),
-        Matcher::SiteNotFetched { server, client } => words
-            .word("site-not-fetched")
-            .text("server", server)
-            .text("client", client),
-        Matcher::Link { link, from, event } => words
-            .word("link")
-            .arg(link)
-            .opt_text("from", from)
-            .text("event", event),
-        Matcher::Hypercall { domain, op } => {
-            words.word("hypercall").arg(op).opt_text("domain", domain)
+        Matcher::SiteNotFetched { server, client } => {
+            words.word("site").text("from", server).text("by", client)
         }
+        Matcher::Link { link, from, event } => words
+            .word("link-event")
+            .arg(link)
+            .text("is", event)
+            .opt_text("from", from),
+        Matcher::Hypercall { domain, op } => {
+            words.word("xen").text("op", op).opt_text("domain", domain)
+        }
+        Matcher::Leaked { what } if what == "all" => words.word("xen").word("leaked"),
         Matcher::Leaked { what } => words.word("xen").word(&format!("leaked-{what}")),
-        Matcher::ScriptDone { domain } => words.word("script-done").arg(domain),
+        Matcher::ScriptDone { domain } => words.word("script").arg(domain),
     };
     words.0
 }
@@ -59,7 +107,7 @@ fn packet_words(packet: &PacketMatcher) -> String {
         .word(match packet.kind {
             PacketKind::Frame => "frame",
             PacketKind::Arp => "arp",
-            PacketKind::Ipv4 => "ipv4",
+            PacketKind::Ipv4 => "ip",
             PacketKind::Icmp => "icmp",
             PacketKind::Udp => "udp",
             PacketKind::Tcp => "tcp",
@@ -67,18 +115,18 @@ fn packet_words(packet: &PacketMatcher) -> String {
         .opt_text("from", &packet.from)
         .opt_text("to", &packet.to)
         .opt_text("flags", &packet.flags)
-        .value("src-port", packet.src_port)
-        .value("dst-port", packet.dst_port)
+        .value("sport", packet.src_port)
+        .value("dport", packet.dst_port)
         .value("port", packet.port)
         .value("len", packet.len.map(range))
         .value("win", packet.win.map(range))
         .opt_text("contains", &packet.contains)
-        .value("evil", packet.evil)
+        .value("evil", packet.evil.map(|evil| format!("#{evil}")))
         .value("type", packet.icmp_type);
     if packet.only_retransmits {
-        words.word("only-retransmits");
+        words.text("retransmits", "only");
     } else if packet.retransmits {
-        words.word("retransmits");
+        words.word("retransmits=#true");
     }
     if packet.at == At::Receiver {
         words.text("at", "receiver");

@@ -87,30 +87,28 @@ impl XenCounts {
         out
     }
 
-    /// One line a domain, of what the scenario decides: neither how often it slept nor what it asked in vain.
+    /// The few counts that a snapshot holds: neither how often a domain slept nor what it asked in vain.
     pub fn summary(&self) -> String {
-        let lines = self.domains.iter().map(|(name, counts)| {
+        let blocks = self.domains.iter().map(|(name, counts)| {
             let Counts {
-                vif_out,
-                vif_in,
-                grants_copied,
-                grants_mapped,
-                xenstore_requests,
-                console_lines,
-                ..
+                vif_out, vif_in, ..
             } = counts;
             format!(
-                "{name}: vif out {} frames {} bytes, in {} frames {} bytes; grants copied {} bytes, mapped {} bytes; \
-                 xenstore {xenstore_requests} requests; console {console_lines} lines\n",
+                "{name}\n  hypercalls {}, xenstore requests {}, console lines {}\n  \
+                 vif out {} frames {} bytes, in {} frames {} bytes\n  \
+                 grants copied {} bytes, mapped {} bytes\n",
+                counts.hypercalls.values().sum::<u64>(),
+                counts.xenstore_requests,
+                counts.console_lines,
                 vif_out.times,
                 vif_out.bytes,
                 vif_in.times,
                 vif_in.bytes,
-                grants_copied.bytes,
-                grants_mapped.bytes,
+                counts.grants_copied.bytes,
+                counts.grants_mapped.bytes,
             )
         });
-        lines.collect()
+        blocks.collect()
     }
 }
 
@@ -220,10 +218,15 @@ mod tests {
         }
         assert_eq!(
             counts.summary(),
-            "blog: vif out 0 frames 0 bytes, in 1 frames 54 bytes; grants copied 0 bytes, mapped 0 bytes; \
-             xenstore 0 requests; console 0 lines\n\
-             reader: vif out 1 frames 54 bytes, in 0 frames 0 bytes; grants copied 54 bytes, mapped 0 bytes; \
-             xenstore 0 requests; console 0 lines\n"
+            "blog
+  hypercalls 0, xenstore requests 0, console lines 0
+  vif out 0 frames 0 bytes, in 1 frames 54 bytes
+  grants copied 0 bytes, mapped 0 bytes
+reader
+  hypercalls 0, xenstore requests 0, console lines 0
+  vif out 1 frames 54 bytes, in 0 frames 0 bytes
+  grants copied 54 bytes, mapped 0 bytes
+"
         );
         assert!(
             counts
