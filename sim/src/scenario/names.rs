@@ -134,11 +134,7 @@ fn twice(what: &str, name: &str, span: Span) -> Problem {
     };
     Problem::new(
         span,
-<<<<<<< HEAD
-        format!("two {what}s are called {name:?}"),
-=======
         format!("the {what} {name:?} is declared twice"),
->>>>>>> sim-lang
         "again here",
         hint,
     )

@@ -379,39 +379,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
-    fn addresses_are_those_of_hosts() {
-        assert!(text(Kind::Cidrs, "10.0.0.2/24 10.1.0.1/16").is_ok());
-        assert!(text(Kind::Cidrs, "10.0.0.0/31").is_ok());
-        for bad in [
-            "10.0.0.2",
-            "10.0.0.2/33",
-            "10.0.0.0/24",
-            "10.0.0.255/24",
-            "10.0.0/24",
-            "fe80::1/64",
-            "",
-        ] {
-            assert!(text(Kind::Cidrs, bad).is_err(), "{bad}");
-        }
-        assert!(text(Kind::Endpoint, "10.0.0.2:80").is_ok());
-        for bad in [
-            "10.0.0.2",
-            "10.0.0.2:0",
-            "10.0.0.2:99999",
-            ":80",
-            "[::1]:80",
-        ] {
-            assert!(text(Kind::Endpoint, bad).is_err(), "{bad}");
-        }
-        assert!(text(Kind::Local, ":80").is_ok() && text(Kind::Local, "80").is_err());
-        assert!(text(Kind::Mac, "02:00:00:00:00:01").is_ok());
-        assert!(text(Kind::Mac, "01:00:00:00:00:01").is_err());
-    }
-
-    #[test]
-=======
->>>>>>> sim-lang
     fn a_complaint_says_which_units_there_are() {
         let complaint = text(Kind::Duration, "5min").expect_err("refused");
         assert_eq!(

@@ -124,39 +124,20 @@ pub const WORDS: &[Word] = &[
             "on_poweroff",
             EXITS,
             "destroy",
-<<<<<<< HEAD
-            "what the toolstack does when it has shut down",
-        ),
-        default(
-            "on_reboot",
-            EXITS,
-            "restart",
-            "what the toolstack does when it asks for a reboot",
-        ),
-=======
             "what the toolstack does after a shutdown",
         ),
         default("on_reboot", EXITS, "restart", "after a reboot"),
->>>>>>> sim-lang
         default(
             "on_crash",
             EXITS,
             "destroy",
-<<<<<<< HEAD
-            "what the toolstack does when it has crashed or is stuck",
-=======
             "after a crash, or when it is stuck",
->>>>>>> sim-lang
         ),
         default(
             "cpu",
             Choice(&["fixed", "counted"]),
             "fixed",
-<<<<<<< HEAD
-            "a fixed cost a run and frame, or every call and loop counted",
-=======
             "what its time is made of: a fixed cost a run and frame, or each call and loop",
->>>>>>> sim-lang
         ),
     ]])
     .holding(Place::Domain),

@@ -42,12 +42,9 @@ impl Sockets {
 
 /// The name that a command introduces.
 fn introduced(command: &Node) -> Option<&str> {
-<<<<<<< HEAD
-=======
     if command.name() == "connect" && command.wrote("fails") {
         return None;
     }
->>>>>>> sim-lang
     if command
         .word
         .args
