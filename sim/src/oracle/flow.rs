@@ -115,6 +115,10 @@ fn classify(from: &Side, to: &Side, tcp: &Tcp) -> Note {
     if tcp.flags.has(Flags::RST) {
         return Note::New;
     }
+    // RFC 9293, figure 8: crossing SYNs are answered with SYN and ACK, which says something new.
+    if tcp.flags.has(Flags::SYN) && tcp.flags.has(Flags::ACK) && from.acked.is_none() {
+        return Note::New;
+    }
     let is_probe = tcp.data_len() == 1 && start == next || start == next.minus(1);
     if plain && window_shut && tcp.data_len() <= 1 && is_probe {
         return Note::WindowProbe;
