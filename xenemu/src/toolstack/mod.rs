@@ -207,11 +207,16 @@ impl Machine {
         if let Some(guest) = self.guests.remove(&domid).and_then(|slot| slot.guest) {
             guests::discard(guest);
         }
+        self.remove_nodes(domid);
+        Some(())
+    }
+
+    /// What the store says of a domain goes with it.
+    fn remove_nodes(&mut self, domid: DomId) {
         self.vifs.destroy_domain(&mut self.host.store, domid);
         let path = format!("/local/domain/{domid}");
         let removed = self.host.store.remove(&path);
         assert_eq!(removed, Ok(()), "dom0 may remove everything");
-        Some(())
     }
 
     /// The end of everything: nothing is built again.
