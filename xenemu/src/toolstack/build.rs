@@ -29,14 +29,22 @@ impl Machine {
         factory: GuestFactory,
     ) -> Result<DomId, ActionError> {
         let (domid, start_info) = self.build(&config)?;
+        if let Err(refused) = self.connect(domid, &config) {
+            self.dismantle(domid);
+            return Err(refused.into());
+        }
+        self.start(domid, start_info, config, factory);
+        Ok(domid)
+    }
+
+    /// The domain's nodes, and dom0's ends of its store, console and interfaces.
+    fn connect(&mut self, domid: DomId, config: &DomainConfig) -> Result<(), Errno> {
         let ports = self.open_ports(domid);
-        self.write_nodes(domid, &config, ports)?;
+        self.write_nodes(domid, config, ports)?;
         self.xenconsoled
             .introduce(&mut self.host.hv, domid, ports.console);
         self.xenstored.introduce(&mut self.host, domid, ports.store);
-        self.attach_vifs(domid, &config)?;
-        self.start(domid, start_info, config, factory);
-        Ok(domid)
+        self.attach_vifs(domid, config)
     }
 
     /// Builds a domain to which nobody in dom0 is connected: no store, no console, no interface. So Xen itself starts
@@ -69,7 +77,7 @@ impl Machine {
         let start_info = match loaded {
             Ok(start_info) => start_info,
             Err(no_room) => {
-                self.host.hv.kill(domid);
+                self.dismantle(domid);
                 return Err(no_room.into());
             }
         };
