@@ -125,6 +125,10 @@ pub enum Message {
     Forward { from: BridgePort, frame: Frame },
     /// The bridge gives a frame to a backend.
     Deliver { to: VifId, frame: Frame },
+    /// A frame that a backend gave to the bridge has left it.
+    Forwarded { from: VifId, frame: FrameId },
+    /// A vif comes up on a bridge, or goes down.
+    Carrier { vif: VifId, bridge: Option<u32> },
     /// The bridge sends a frame off the machine.
     Send { uplink: UplinkId, frame: Frame },
 }

@@ -10,10 +10,11 @@
 //!   [`sched`] and [`clock`]; a domain's [`life`] and what is kept of it, [`domain`].
 //! - [`toolstack`]: `xl`, which builds domains ([`start_info`]) and ends them.
 //! - [`actor`]: dom0's backends and daemons as step machines ([`due`]: when). [`xenstore`] with its transport
-//!   [`store_ring`], [`console`], both on [`pipe`].
+//!   [`store_ring`], [`console`], both on [`pipe`]. A frame's way: [`netback`] → [`bridge`] → netback, or an uplink.
 //! - [`event`], [`log`], [`frame`], [`time`], [`rng`]: what is reported and how; names; randomness by name.
 
 pub mod actor;
+pub mod bridge;
 mod calls;
 pub mod clock;
 pub mod config;
@@ -34,6 +35,7 @@ pub mod log;
 pub mod machine;
 pub mod memory;
 pub mod memory_op;
+pub mod netback;
 pub mod physmap;
 pub mod pipe;
 pub mod rng;

@@ -6,23 +6,26 @@
 //! what it leaves behind waits, stamped, and counts for [`next_event`](Machine::next_event). So it cannot be seen from
 //! outside how time was cut into windows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use rand_chacha::rand_core::RngCore;
 use xen_abi::{Block, DomId, Wake};
 
-use crate::actor::{Actor, ActorKind, Births, Host, Message, Outbox};
-use crate::config::{Action, MachineConfig};
+use crate::actor::{Actor, ActorKind, Births, BridgePort, Host, Message, Outbox};
+use crate::bridge::Bridges;
+use crate::config::{Action, DomainConfig, GuestFactory, MachineConfig};
 use crate::console::Xenconsoled;
 use crate::event::{Event, Record, Tap};
 use crate::frame::{Frame, FrameId, UplinkId};
 use crate::guests::{Ended, Slot};
 use crate::hypervisor::Hypervisor;
 use crate::log::Log;
+use crate::netback::Netback;
 use crate::rng;
 use crate::sched::Next;
 use crate::store_ring::StoreRings;
 use crate::time::Time;
+use crate::toolstack::vif::Vifs;
 use crate::toolstack::{ActionError, Toolstack};
 use crate::xenstore::Xenstored;
 
@@ -36,6 +39,9 @@ const MAX_STEPS_IN_CALL: u32 = 1_000_000;
 pub struct Machine {
     pub(crate) config: MachineConfig,
     pub(crate) host: Host,
+    pub(crate) netback: Netback,
+    pub(crate) bridges: Bridges,
+    pub(crate) vifs: Vifs,
     pub(crate) xenstored: StoreRings,
     pub(crate) xenconsoled: Xenconsoled,
     pub(crate) toolstack: Toolstack,
@@ -43,8 +49,9 @@ pub struct Machine {
     /// A guest's call is being served.
     pub(crate) inside_call: bool,
     arrivals: BTreeMap<(Time, u64, UplinkId), Frame>,
-    departures: VecDeque<(Time, UplinkId, Frame)>,
-    outbox: Outbox,
+    departures: BTreeMap<(Time, UplinkId, u64), Frame>,
+    departed: u64,
+    pub(crate) outbox: Outbox,
     last_end: Time,
     busy: bool,
     internal_error: Option<String>,
@@ -82,13 +89,17 @@ impl Machine {
                 store: Xenstored::new(),
                 births: Births::new(config.origin, config.first_frame),
             },
+            netback: Netback::default(),
+            bridges: Bridges::with_uplinks(config.uplinks),
+            vifs: Vifs::default(),
             xenstored: StoreRings::default(),
             xenconsoled: Xenconsoled::default(),
             toolstack: Toolstack::default(),
             guests: BTreeMap::new(),
             inside_call: false,
             arrivals: BTreeMap::new(),
-            departures: VecDeque::new(),
+            departures: BTreeMap::new(),
+            departed: 0,
             outbox: Outbox::default(),
             last_end: config.started,
             busy: false,
@@ -97,8 +108,12 @@ impl Machine {
         }
     }
 
-    /// Its clock: beyond the last window's end if a guest's run has overshot it.
-    pub fn clock(&self) -> Time {
+    /// The machine's clock: beyond the last window's end if a run overshot it.
+    pub fn now(&self) -> Time {
+        self.clock()
+    }
+
+    fn clock(&self) -> Time {
         self.host.hv.now()
     }
 
@@ -106,11 +121,34 @@ impl Machine {
 
     /// An action of the toolstack at `at`. The clock moves there first, if it is not beyond.
     pub fn act(&mut self, at: Time, action: Action) -> Result<(), ActionError> {
-        assert!(at >= self.last_end, "an action comes too late");
-        self.begin(at.max(self.clock()));
+        self.begin_action(at);
         let result = self.do_action(action);
         self.settle();
         result
+    }
+
+    /// Starts a domain to which nobody in dom0 is connected, as Xen starts dom0's kernel: to ask Xen itself.
+    pub fn create_bare(
+        &mut self,
+        at: Time,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) -> Result<DomId, ActionError> {
+        self.begin_action(at);
+        let result = self.boot_bare(config, factory);
+        self.settle();
+        result
+    }
+
+    fn begin_action(&mut self, at: Time) {
+        assert!(at >= self.last_end, "an action comes too late");
+        let now = at.max(self.clock());
+        let next = self.next_effective();
+        assert!(
+            next.is_none_or(|next| next >= now),
+            "an action comes too early: {next:?} is before {now:?}"
+        );
+        self.begin(now);
     }
 
     /// A frame reaches an uplink at `at`. `order` breaks ties among one instant.
@@ -125,7 +163,7 @@ impl Machine {
 
     /// When something is next due, or something waits to be handed out.
     pub fn next_event(&self) -> Option<Time> {
-        let departure = self.departures.front().map(|departure| departure.0);
+        let departure = self.departures.first_key_value().map(|((at, ..), _)| *at);
         [self.next_effective(), departure, self.host.hv.log.first()]
             .into_iter()
             .flatten()
@@ -152,10 +190,14 @@ impl Machine {
 
     fn actor_due(&self, kind: ActorKind) -> Option<Time> {
         match kind {
-            ActorKind::Toolstack => self.toolstack.next_due(),
+            ActorKind::Toolstack => [self.toolstack.next_due(), self.vifs.next_due()]
+                .into_iter()
+                .flatten()
+                .min(),
+            ActorKind::Netback => self.netback.next_due(),
+            ActorKind::Bridge => self.bridges.next_due(),
             ActorKind::Xenstored => self.xenstored.next_due(),
             ActorKind::Xenconsoled => self.xenconsoled.next_due(),
-            _ => None,
         }
     }
 
@@ -206,6 +248,8 @@ impl Machine {
             frame: frame.id,
             tap: Tap::UplinkIn(uplink),
         });
+        let now = self.clock();
+        self.bridges.enqueue(BridgePort::Uplink(uplink), frame, now);
         self.spend(self.config.costs.frame_ns);
     }
 
@@ -231,8 +275,11 @@ impl Machine {
 
     fn actor(&mut self, kind: ActorKind) -> (&mut dyn Actor, &mut Host, &mut Outbox) {
         let actor: &mut dyn Actor = match kind {
+            ActorKind::Netback => &mut self.netback,
             ActorKind::Xenstored => &mut self.xenstored,
-            _ => &mut self.xenconsoled,
+            ActorKind::Xenconsoled => &mut self.xenconsoled,
+            ActorKind::Bridge => &mut self.bridges,
+            ActorKind::Toolstack => &mut self.vifs,
         };
         (actor, &mut self.host, &mut self.outbox)
     }
@@ -340,6 +387,10 @@ impl Machine {
         for event in self.host.store.take_events() {
             self.host.hv.emit(&event);
         }
+        while let Some(event) = self.host.store.next_actor_event() {
+            let kind = ActorKind::ALL[event.actor as usize];
+            self.actor(kind).0.store_event(&event, now);
+        }
         self.xenstored.listen(&mut self.host.store, now);
         while let Some(message) = self.outbox.messages.pop_front() {
             self.deliver(message, now);
@@ -348,13 +399,19 @@ impl Machine {
 
     fn deliver(&mut self, message: Message, now: Time) {
         match message {
-            Message::Forward { .. } | Message::Deliver { .. } => {}
+            Message::Forward { from, frame } => self.bridges.enqueue(from, frame, now),
+            Message::Deliver { to, frame } => {
+                self.netback.deliver(&self.host.hv, to, frame, now);
+            }
+            Message::Forwarded { from, frame } => self.netback.forwarded(from, frame, now),
+            Message::Carrier { vif, bridge } => self.bridges.set_carrier(vif, bridge),
             Message::Send { uplink, frame } => {
                 self.host.hv.emit(&Event::FrameAt {
                     frame: frame.id,
                     tap: Tap::UplinkOut(uplink),
                 });
-                self.departures.push_back((now, uplink, frame));
+                self.departures.insert((now, uplink, self.departed), frame);
+                self.departed += 1;
             }
         }
     }
@@ -363,12 +420,9 @@ impl Machine {
 
     /// The next frame that leaves, if it leaves before the last window's end.
     pub fn transmit(&mut self) -> Option<(Time, UplinkId, Frame)> {
-        let first = self.departures.front()?;
-        if first.0 < self.last_end {
-            self.departures.pop_front()
-        } else {
-            None
-        }
+        let first = self.departures.first_entry()?;
+        let (at, uplink, _) = *first.key();
+        (at < self.last_end).then(|| (at, uplink, first.remove()))
     }
 
     /// Moves the records stamped before `before` to `out`, in order.
@@ -381,12 +435,13 @@ impl Machine {
         let mut events = Vec::new();
         self.host.hv.log.drain(at, &mut events);
         let arrived = self.arrivals.values().map(|frame| frame.id);
-        let departing = self.departures.iter().map(|(_, _, frame)| frame.id);
+        let inside = self.bridges.waiting().chain(self.netback.waiting());
+        let departing = self.departures.values().map(|frame| frame.id);
         PowerOff {
             next_frame: self.host.births.next(),
             next_seq: self.host.hv.log.next_seq(),
             events,
-            frames_lost: arrived.chain(departing).collect(),
+            frames_lost: arrived.chain(inside).chain(departing).collect(),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! - [`table`]: the table itself, what Xen keeps of the entries in use, pinning
 //! - [`mapping`]: `GNTTABOP_map_grant_ref` and unmap, and what a domain has mapped
-//! - [`copy`]: `GNTTABOP_copy`
+//! - [`copy`]: the operation `GNTTABOP_copy`
 //!
 //! This file dispatches the operations and answers the small ones.
 

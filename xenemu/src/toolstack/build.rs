@@ -8,7 +8,7 @@ use xen_abi::hvm::{
     HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_CONSOLE_PFN, HVM_PARAM_STORE_EVTCHN, HVM_PARAM_STORE_PFN,
     HvmOp,
 };
-use xen_abi::{DomId, Errno, Fuel, Port, Wake};
+use xen_abi::{DomId, Errno, Fuel, Gpa, Port, Wake};
 
 use super::{ActionError, Known};
 use crate::config::{DomainConfig, GuestFactory};
@@ -28,8 +28,33 @@ impl Machine {
         config: DomainConfig,
         factory: GuestFactory,
     ) -> Result<DomId, ActionError> {
+        let (domid, start_info) = self.build(&config)?;
+        let ports = self.open_ports(domid);
+        self.write_nodes(domid, &config, ports)?;
+        self.xenconsoled
+            .introduce(&mut self.host.hv, domid, ports.console);
+        self.xenstored.introduce(&mut self.host, domid, ports.store);
+        self.attach_vifs(domid, &config)?;
+        self.start(domid, start_info, config, factory);
+        Ok(domid)
+    }
+
+    /// Builds a domain to which nobody in dom0 is connected: no store, no console, no interface. So Xen itself starts
+    /// dom0's kernel.
+    pub(crate) fn boot_bare(
+        &mut self,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) -> Result<DomId, ActionError> {
+        let (domid, start_info) = self.build(&config)?;
+        self.start(domid, start_info, config, factory);
+        Ok(domid)
+    }
+
+    /// The domain's memory and what it boots with.
+    fn build(&mut self, config: &DomainConfig) -> Result<(DomId, Gpa), ActionError> {
         if self.live(&config.name).is_ok() {
-            return Err(ActionError::NameTaken(config.name));
+            return Err(ActionError::NameTaken(config.name.clone()));
         }
         let frames = config.memory_kib / 4;
         if frames == 0 || frames > MAX_RAM_FRAMES {
@@ -49,16 +74,19 @@ impl Machine {
             }
         };
         let name = config.name.clone();
-        self.report_life(domid, Life::Created { name: name.clone() });
-        let builds = self.toolstack.builds.entry(name.clone()).or_default();
-        *builds += 1;
-        let build = *builds - 1;
-        self.toolstack.names.insert(name, domid);
-        let ports = self.open_ports(domid);
-        self.write_nodes(domid, &config, ports)?;
-        self.xenconsoled
-            .introduce(&mut self.host.hv, domid, ports.console);
-        self.xenstored.introduce(&mut self.host, domid, ports.store);
+        self.report_life(domid, Life::Created { name });
+        Ok((domid, start_info))
+    }
+
+    /// Puts the guest into its slot, and lets it run.
+    fn start(
+        &mut self,
+        domid: DomId,
+        start_info: Gpa,
+        config: DomainConfig,
+        factory: GuestFactory,
+    ) {
+        let build = self.toolstack.note_build(domid, &config.name);
         let running = self.running(&config, build);
         let guest = factory(&config, self.host.hv.log.sink(domid));
         let slot = Slot::new(guest, running, Wake::Boot { start_info }, config.fuel);
@@ -68,7 +96,6 @@ impl Machine {
             .insert(domid, Known { config, factory });
         self.host.hv.wake(domid);
         self.unpause(domid);
-        Ok(domid)
     }
 
     fn next_domid(&mut self) -> Result<DomId, ActionError> {

@@ -1,12 +1,14 @@
 //! `xl`: what happens to domains from outside.
 //!
 //! - [`build`]: from a configuration to a domain that runs
+//! - [`vif`]: a domain's network interfaces
 //! - this file: the verbs, and what becomes of a domain that has ended
 //!
 //! The toolstack is an actor like dom0's daemons, but its steps need the whole machine: it makes and unmakes what the
 //! others work on. So it never acts inside a guest's run.
 
 pub mod build;
+pub mod vif;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,7 @@ use thiserror::Error;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, Errno, Wake};
 
+use crate::actor::{Actor, VifId};
 use crate::config::{Action, DomainConfig, GuestFactory, OnExit};
 use crate::event::{Event, Life};
 use crate::guests;
@@ -86,6 +89,14 @@ impl Toolstack {
         self.next_job += 1;
     }
 
+    /// A domain of that name is started; how many were before.
+    fn note_build(&mut self, domid: DomId, name: &str) -> u32 {
+        self.names.insert(name.to_owned(), domid);
+        let builds = self.builds.entry(name.to_owned()).or_default();
+        *builds += 1;
+        *builds - 1
+    }
+
     /// The latest domain of that name, gone or not.
     pub fn latest(&self, name: &str) -> Option<DomId> {
         self.names.get(name).copied()
@@ -144,7 +155,12 @@ impl Machine {
                 let path = format!("/local/domain/{domid}/{path}");
                 self.host.store.write(&path, &value)?;
             }
-            Action::VifDetach { .. } => {}
+            Action::VifDetach { domain, handle } => {
+                let domid = self.live(&domain)?;
+                let now = self.host.hv.now();
+                let vif = VifId { domid, handle };
+                self.vifs.detach(&mut self.host.store, vif, now)?;
+            }
         }
         Ok(())
     }
@@ -191,6 +207,7 @@ impl Machine {
         if let Some(guest) = self.guests.remove(&domid).and_then(|slot| slot.guest) {
             guests::discard(guest);
         }
+        self.vifs.destroy_domain(&mut self.host.store, domid);
         let path = format!("/local/domain/{domid}");
         let removed = self.host.store.remove(&path);
         assert_eq!(removed, Ok(()), "dom0 may remove everything");
@@ -223,6 +240,11 @@ impl Machine {
     }
 
     pub(crate) fn step_toolstack(&mut self) {
+        let now = self.host.hv.now();
+        if self.vifs.next_due().is_some_and(|at| at <= now) {
+            self.vifs.step(&mut self.host, now, &mut self.outbox);
+            return;
+        }
         match self.toolstack.jobs.pop_first().map(|(_, job)| job) {
             Some(Job::Reap(domid)) => self.reap_domain(domid),
             Some(Job::Restart { of, known }) => self.restart(of, known),
