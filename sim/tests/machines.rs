@@ -2,7 +2,7 @@
 
 use evilbit::plan::{Action, LinkSettings, MachinePlan, Plan, Span, Timed, VifPlan};
 use evilbit::trace::{Event, Retention};
-use evilbit::world::sample::{act, domain, empty, link};
+use evilbit::world::sample::{self, act, domain, empty, link};
 use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World, XenMachines};
 use xenemu::Time;
 use xenemu::event::Life;
@@ -140,4 +140,41 @@ fn a_unikernel_answers_who_it_is_across_a_link_through_rings_and_bridge() {
         "{:?}",
         run.leaks
     );
+}
+
+/// A random plan whose domains run `guest` and have addresses on one network.
+fn random(seed: u64, guest: &str) -> Plan {
+    let mut plan = sample::plan(seed, guest);
+    let domains = plan.machines.iter_mut().flat_map(|m| &mut m.domains);
+    for (n, domain) in (2..).zip(domains) {
+        domain.vifs[0].ip = vec![format!("10.0.0.{n}/24")];
+    }
+    plan
+}
+
+#[test]
+fn rounds_are_invisible_in_random_worlds_of_real_machines() {
+    let worlds = std::env::var("EVILBIT_WORLDS").ok();
+    let worlds = worlds.and_then(|n| n.parse().ok()).unwrap_or(3);
+    let mut frames = 0;
+    for seed in 0..worlds {
+        let plan = random(seed, "echo");
+        let whole = run(&plan, RunOptions::default());
+        assert_eq!(whole.internal_error, None, "world {seed}");
+        frames += whole.stats.frames;
+        for windows in [
+            WindowMode::Halved,
+            WindowMode::Sevenths,
+            WindowMode::Random(1),
+        ] {
+            let options = RunOptions {
+                windows,
+                reverse_hosts: windows == WindowMode::Sevenths,
+                ..RunOptions::default()
+            };
+            let cut = run(&plan, options);
+            assert_eq!(cut.hash, whole.hash, "world {seed}, {windows:?}");
+        }
+    }
+    assert!(frames > 0, "no frame went from machine to machine");
 }
