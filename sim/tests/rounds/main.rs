@@ -15,7 +15,7 @@ use toy::Toys;
 use watch::{Aim, Watch};
 
 /// Worlds that are driven if the environment doesn't say.
-const WORLDS: u64 = 16;
+const WORLDS: u64 = 12;
 
 #[test]
 fn rounds_are_invisible_in_random_worlds() {
