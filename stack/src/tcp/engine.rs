@@ -343,6 +343,14 @@ impl Tcp {
             self.armed.change(connection.counted, kinds);
             connection.counted = kinds;
         }
+        if connection.marks.contains(Marks::NEWS) && connection.owner == Owner::Application {
+            connection.marks -= Marks::NEWS;
+            if !connection.marks.contains(Marks::READY_QUEUED) {
+                connection.marks |= Marks::READY_QUEUED;
+                self.ready.push_back(index);
+            }
+        }
+        let closed = connection.state() == TcpState::Closed;
         if let Owner::Listener(listener) = connection.owner
             && state::is_synchronized(connection.state())
             && !connection.marks.contains(Marks::ACCEPTABLE)
@@ -350,8 +358,9 @@ impl Tcp {
             connection.marks |= Marks::ACCEPTABLE;
             self.hand_to_listener(index, listener);
         }
-        self.tell_application(index);
-        self.bury(index);
+        if closed {
+            self.bury(index);
+        }
     }
 
     fn hand_to_listener(&mut self, index: u32, listener: u32) {
@@ -365,27 +374,11 @@ impl Tcp {
         }
     }
 
-    fn tell_application(&mut self, index: u32) {
-        let Some(connection) = self.table.connection(index) else {
-            return;
-        };
-        if connection.marks.contains(Marks::NEWS) && connection.owner == Owner::Application {
-            connection.marks -= Marks::NEWS;
-            if !connection.marks.contains(Marks::READY_QUEUED) {
-                connection.marks |= Marks::READY_QUEUED;
-                self.ready.push_back(index);
-            }
-        }
-    }
-
     /// A connection in CLOSED leaves the tables; its place stays while an application may still ask for it.
     fn bury(&mut self, index: u32) {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
-        if connection.state() != TcpState::Closed {
-            return;
-        }
         let (tuple, owner, marks) = (connection.tuple, connection.owner, connection.marks);
         if !marks.contains(Marks::BURIED) {
             connection.marks |= Marks::BURIED;

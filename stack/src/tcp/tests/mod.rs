@@ -6,12 +6,16 @@
 //! - [`hostile`]: what a peer must not be able to do
 //! - [`loss`]: retransmission and recovery
 //! - [`flow`]: windows, ACK policy, Nagle, keep-alive
+//! - [`errors`]: ICMP
+//! - [`requirements`]: the table of RFC 9293 names tests that exist
 //! - [`stream`]: whatever the network does, the stream arrives
 
 mod closing;
+mod errors;
 mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod requirements;
 mod stream;
 mod util;

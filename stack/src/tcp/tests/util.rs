@@ -220,6 +220,11 @@ impl Solo {
         (solo, socket)
     }
 
+    /// Our initial sequence number, once a SYN of ours was seen.
+    pub fn iss(&self) -> SeqNumber {
+        self.iss.expect("a SYN was sent")
+    }
+
     /// The peer's segment arrives.
     pub fn inject(&mut self, s: Seg<'_>) {
         let mut flags = Flags::empty();
