@@ -107,7 +107,7 @@ pub struct Host {
 impl Host {
     pub fn new(ip: &str, profile: Profile, seed: u8) -> Host {
         let log = Rc::new(Log::default());
-        let fuel = Fuel::new(100_000_000);
+        let fuel = Fuel::new(5_000_000);
         Host {
             tcp: Tcp::new(Rc::new(profile), [seed; 32], fuel, log.clone()),
             log,
