@@ -15,7 +15,7 @@
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
-//! - `rto`, `timestamps`, `sack`, `recovery`, [`congestion`]: loss and pace
+//! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
@@ -24,7 +24,7 @@ mod acceptance;
 mod ack;
 mod agreed;
 mod assembler;
-pub mod congestion;
+mod congestion;
 mod connection;
 mod deadlines;
 mod delayed_ack;
