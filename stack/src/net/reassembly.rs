@@ -133,7 +133,11 @@ impl Reassembly {
     }
 
     /// The next packet whose time is up.
+    #[inline]
     pub fn next_expired(&mut self, now: Instant) -> Option<Expired> {
+        if self.contexts.is_empty() {
+            return None;
+        }
         let (&key, _) = self.oldest().filter(|(_, c)| c.deadline <= now)?;
         self.close(key).map(|c| Expired {
             src: key.src,

@@ -183,10 +183,10 @@ impl Tcp {
         };
         for _ in 0..burst {
             self.shared.fuel.burn(1);
-            if connection.next_segment(&self.shared).is_none() {
+            let Some(mut plan) = connection.next_segment(&self.shared) else {
                 connection.rest(&mut self.shared, now);
                 return Ok(false);
-            }
+            };
             if !connection.marks.contains(Marks::ROUTED) {
                 match out.route(connection.tuple.remote) {
                     Ok(route) => connection.set_mtu(route.mtu, &self.shared),
@@ -195,11 +195,13 @@ impl Tcp {
                         return Ok(false);
                     }
                 }
+                // Asked again, since the route decides how large a segment may be.
+                match connection.next_segment(&self.shared) {
+                    Some(smaller) => plan = smaller,
+                    None => continue,
+                }
             }
-            // Asked again, since the route decides how large a segment may be.
-            if let Some(plan) = connection.next_segment(&self.shared) {
-                connection.emit(&mut self.shared, now, out, &plan)?;
-            }
+            connection.emit(&mut self.shared, now, out, &plan)?;
         }
         Ok(true)
     }
@@ -351,7 +353,12 @@ impl Tcp {
             connection.marks |= Marks::ACCEPTABLE;
             self.hand_to_listener(index, listener);
         }
-        self.tell_application(index);
+        let Some(connection) = self.table.connection(index) else {
+            return;
+        };
+        if connection.marks.contains(Marks::NEWS) {
+            self.tell_application(index);
+        }
         self.bury(index);
     }
 

@@ -31,7 +31,8 @@ impl Connection {
             && self.recovery.phase == Phase::Open
             && self.recovery.board().is_empty()
             && self.snd.nxt == self.snd.max
-            && u32::from(segment.window()) << self.agreed.send_shift == self.snd.wnd
+            && segment.window() != 0
+            && self.snd.wnd != 0
             && self.owner == Owner::Application;
         if !ordinary {
             return false;
@@ -48,31 +49,33 @@ impl Connection {
         } else if !segment.options.is_empty() {
             return false;
         }
-        incoming.window = self.snd.wnd;
+        incoming.window = u32::from(segment.window()) << self.agreed.send_shift;
         let (ack, text) = (segment.ack(), segment.payload);
-        if text.is_empty() && ack.gt(self.snd.una) && ack.le(self.snd.max) {
-            self.predicted_stamp(now, &incoming);
-            self.heard(now);
+        let acks = ack.gt(self.snd.una) && ack.le(self.snd.max);
+        let expected = if text.is_empty() {
+            acks
+        } else {
+            (acks || ack == self.snd.una)
+                && text.len() <= self.rcv.window() as usize
+                && !self.inbox.has_gaps()
+                && !self.marks.contains(Marks::READ_SHUT)
+        };
+        if !expected {
+            return false;
+        }
+        self.predicted_stamp(now, &incoming);
+        self.heard(now);
+        if acks {
             self.acknowledged(shared, now, &incoming);
-            self.snd.set_window(&incoming);
-            true
-        } else if !text.is_empty()
-            && ack == self.snd.una
-            && text.len() <= self.rcv.window() as usize
-            && !self.inbox.has_gaps()
-            && !self.marks.contains(Marks::READ_SHUT)
-        {
-            self.predicted_stamp(now, &incoming);
-            self.heard(now);
-            self.snd.set_window(&incoming);
+        }
+        self.snd.set_window(&incoming);
+        if !text.is_empty() {
             self.inbox.append(&mut shared.pool, text);
             self.rcv.nxt = self.rcv.nxt.plus(text.len() as u32);
             self.marks |= Marks::NEWS;
             self.text_to_acknowledge(shared, now, text.len());
-            true
-        } else {
-            false
         }
+        true
     }
 
     /// Text arrived in order: an ACK is owed, at once or after the delay.
