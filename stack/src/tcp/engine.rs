@@ -102,7 +102,7 @@ impl Tcp {
             local_port: segment.dst_port(),
             remote_port: segment.src_port(),
         };
-        match self.table.find(&tuple) {
+        match self.table.find_for_segment(&tuple) {
             Some(index) => self.deliver(index, now, &segment),
             None => self.arrives_for_nobody(now, tuple, &segment, None),
         }
@@ -340,11 +340,13 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
-        self.timers.set(index, connection.deadlines.next());
-        let kinds = connection.deadlines.kinds();
-        if kinds != connection.counted {
-            self.armed.change(connection.counted, kinds);
-            connection.counted = kinds;
+        if connection.deadlines.take_changed() {
+            self.timers.set(index, connection.deadlines.next());
+            let kinds = connection.deadlines.kinds();
+            if kinds != connection.counted {
+                self.armed.change(connection.counted, kinds);
+                connection.counted = kinds;
+            }
         }
         if let Owner::Listener(listener) = connection.owner
             && state::is_synchronized(connection.state())
@@ -356,10 +358,13 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
+        let closed = connection.state() == TcpState::Closed;
         if connection.marks.contains(Marks::NEWS) {
             self.tell_application(index);
         }
-        self.bury(index);
+        if closed {
+            self.bury(index);
+        }
     }
 
     fn hand_to_listener(&mut self, index: u32, listener: u32) {
@@ -391,9 +396,7 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
-        if connection.state() != TcpState::Closed {
-            return;
-        }
+        assert_eq!(connection.state(), TcpState::Closed);
         let (tuple, owner, marks) = (connection.tuple, connection.owner, connection.marks);
         if !marks.contains(Marks::BURIED) {
             connection.marks |= Marks::BURIED;
