@@ -158,6 +158,10 @@ impl NetStack for Stack {
     }
 
     fn transmit(&mut self, now: Instant, device: &mut dyn Device) {
+        // Most turns find nothing due, and cost no more than this look.
+        if self.poll_at(now).is_none_or(|at| at > now) {
+            return;
+        }
         self.tick(now);
         // A full device is no error: what it did not take is still queued, and `poll_at` says so.
         let _ = self.send_all(now, device);

@@ -285,7 +285,6 @@ impl Output {
 pub struct TcpOutput<'a> {
     pub output: &'a mut Output,
     pub device: &'a mut dyn Device,
-    pub tx_checksum: bool,
 }
 
 impl IpOutput for TcpOutput<'_> {
@@ -297,7 +296,7 @@ impl IpOutput for TcpOutput<'_> {
         })
     }
     fn tx_checksum(&self) -> bool {
-        self.tx_checksum
+        self.device.caps().tx_checksum
     }
     fn send(
         &mut self,
@@ -317,7 +316,7 @@ impl IpOutput for TcpOutput<'_> {
             ecn: packet.ecn,
             dont_fragment: true,
             len,
-            needs_csum: self.tx_checksum,
+            needs_csum: self.tx_checksum(),
         };
         self.output.send(now, self.device, &outgoing, fill)
     }

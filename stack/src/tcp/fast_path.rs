@@ -1,5 +1,5 @@
-//! Header prediction: the two segments that make up nearly all traffic, the next text in order and the ACK for what
-//! was sent, are recognised by a few comparisons and skip the steps that could not matter to them. Whatever is not
+//! Header prediction: the segments that make up nearly all traffic, the next text in order and the ACK for what was
+//! sent, or both in one, are recognised by a few comparisons and skip the steps that could not matter to them. Whatever is not
 //! exactly expected takes the long way; a property of the tests is that both ways lead to the same place.
 
 use xen_abi::Instant;
@@ -51,21 +51,20 @@ impl Connection {
         }
         incoming.window = u32::from(segment.window()) << self.agreed.send_shift;
         let (ack, text) = (segment.ack(), segment.payload);
-        let acks = ack.gt(self.snd.una) && ack.le(self.snd.max);
-        let expected = if text.is_empty() {
-            acks
-        } else {
-            (acks || ack == self.snd.una)
+        let news = ack.gt(self.snd.una);
+        let in_order = text.is_empty() && news
+            || !text.is_empty()
                 && text.len() <= self.rcv.window() as usize
                 && !self.inbox.has_gaps()
-                && !self.marks.contains(Marks::READ_SHUT)
-        };
-        if !expected {
+                && !self.marks.contains(Marks::READ_SHUT);
+        if !in_order || ack.lt(self.snd.una) || ack.gt(self.snd.max) {
             return false;
         }
-        self.predicted_stamp(now, &incoming);
+        if let Some((value, _)) = incoming.stamp {
+            self.stamps.update(value, incoming.seq, now);
+        }
         self.heard(now);
-        if acks {
+        if news {
             self.acknowledged(shared, now, &incoming);
         }
         self.snd.set_window(&incoming);
@@ -84,12 +83,6 @@ impl Connection {
         if self.ack.owed == Owed::Delayed && !self.deadlines.is_armed(Timer::DelayedAck) {
             self.deadlines
                 .arm(Timer::DelayedAck, now.plus(shared.tcp().delayed_ack));
-        }
-    }
-
-    fn predicted_stamp(&mut self, now: Instant, incoming: &Incoming<'_>) {
-        if let Some((value, _)) = incoming.stamp {
-            self.stamps.update(value, incoming.seq, now);
         }
     }
 }
