@@ -293,10 +293,12 @@ impl Neighbours {
     }
 
     /// Whether something waits for the device.
+    #[inline]
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty() || !self.ready.is_empty()
     }
     /// The next deadline.
+    #[inline]
     pub fn poll_at(&self) -> Option<Instant> {
         self.table.poll_at()
     }

@@ -146,7 +146,11 @@ impl Reassembly {
         })
     }
     /// When the first packet's time is up.
+    #[inline]
     pub fn poll_at(&self) -> Option<Instant> {
+        if self.contexts.is_empty() {
+            return None;
+        }
         self.oldest().map(|(_, c)| c.deadline)
     }
 
