@@ -1,16 +1,12 @@
 //! The clocks that a guest reads from its `shared_info`: `vcpu_time_info` and the wall clock.
 
-use xen_abi::shared_info::{SHARED_INFO_SIZE, VCPU_TIME, WC_NSEC, WC_SEC, WC_SEC_HI, WC_VERSION};
+use xen_abi::shared_info::{
+    SHARED_INFO_SIZE, VCPU_TIME_SYSTEM_TIME, VCPU_TIME_TSC_SHIFT, VCPU_TIME_TSC_TIMESTAMP,
+    VCPU_TIME_TSC_TO_SYSTEM_MUL, VCPU_TIME_VERSION, WC_NSEC, WC_SEC, WC_SEC_HI, WC_VERSION,
+};
 use xen_abi::{DomId, PAGE_SIZE, Width};
 
 use crate::hypervisor::Hypervisor;
-
-/// Offsets in `vcpu_time_info`.
-const VERSION: u64 = VCPU_TIME;
-const TSC_TIMESTAMP: u64 = VCPU_TIME + 8;
-const SYSTEM_TIME: u64 = VCPU_TIME + 16;
-const TSC_TO_SYSTEM_MUL: u64 = VCPU_TIME + 24;
-const TSC_SHIFT: u64 = VCPU_TIME + 28;
 
 const _: () = assert!(SHARED_INFO_SIZE <= PAGE_SIZE);
 
@@ -35,14 +31,21 @@ impl Hypervisor {
         let Some(page) = self.domains.get(domid).and_then(|d| d.shared_info) else {
             return;
         };
-        let version = self.memory.load(page, VERSION as usize, Width::B4);
+        let version = self
+            .memory
+            .load(page, VCPU_TIME_VERSION as usize, Width::B4);
         let odd = (version as u32).wrapping_add(1) | 1;
-        self.put_shared(domid, VERSION, Width::B4, odd.into());
-        self.put_shared(domid, TSC_TIMESTAMP, Width::B8, now);
-        self.put_shared(domid, SYSTEM_TIME, Width::B8, now);
-        self.put_shared(domid, TSC_TO_SYSTEM_MUL, Width::B4, 0x8000_0000);
-        self.put_shared(domid, TSC_SHIFT, Width::B1, 1);
-        self.put_shared(domid, VERSION, Width::B4, odd.wrapping_add(1).into());
+        self.put_shared(domid, VCPU_TIME_VERSION, Width::B4, odd.into());
+        self.put_shared(domid, VCPU_TIME_TSC_TIMESTAMP, Width::B8, now);
+        self.put_shared(domid, VCPU_TIME_SYSTEM_TIME, Width::B8, now);
+        self.put_shared(domid, VCPU_TIME_TSC_TO_SYSTEM_MUL, Width::B4, 0x8000_0000);
+        self.put_shared(domid, VCPU_TIME_TSC_SHIFT, Width::B1, 1);
+        self.put_shared(
+            domid,
+            VCPU_TIME_VERSION,
+            Width::B4,
+            odd.wrapping_add(1).into(),
+        );
     }
 
     fn put_shared(&mut self, domid: DomId, at: u64, width: Width, value: u64) {

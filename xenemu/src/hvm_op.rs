@@ -4,7 +4,11 @@ use xen_abi::hvm::{
     HVM_NR_PARAMS, HVM_PARAM_CALLBACK_IRQ, HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_CONSOLE_PFN,
     HVM_PARAM_STORE_EVTCHN, HVM_PARAM_STORE_PFN, HvmOp,
 };
-use xen_abi::version::VersionOp;
+use xen_abi::version::{
+    CPUID_DOMID_PRESENT, CPUID_FIRST_LEAF, CPUID_SIGNATURE, CPUID_VCPU_ID_PRESENT, VersionOp,
+    XENFEAT_AUTO_TRANSLATED_PHYSMAP, XENFEAT_HVM_CALLBACK_VECTOR, XENFEAT_HVM_SAFE_PVCLOCK,
+    XENFEAT_MEMORY_OP_VNODE_SUPPORTED,
+};
 use xen_abi::{DomId, Errno, HypercallResult};
 
 use crate::event::Op;
@@ -12,10 +16,12 @@ use crate::hypervisor::Hypervisor;
 
 /// Xen 4.17.
 const VERSION: u64 = 4 << 16 | 17;
-/// The leaf at which Xen's CPUID begins, and how many leaves follow.
-const CPUID_BASE: u32 = 0x4000_0000;
-/// `XENFEAT_auto_translated_physmap`, `_hvm_callback_vector`, `_hvm_safe_pvclock`, `_memory_op_vnode_supported`
-const FEATURES: u32 = 1 << 2 | 1 << 8 | 1 << 9 | 1 << 13;
+/// Leaves that follow the first.
+const CPUID_LEAVES: u32 = 5;
+const FEATURES: u32 = 1 << XENFEAT_AUTO_TRANSLATED_PHYSMAP
+    | 1 << XENFEAT_HVM_CALLBACK_VECTOR
+    | 1 << XENFEAT_HVM_SAFE_PVCLOCK
+    | 1 << XENFEAT_MEMORY_OP_VNODE_SUPPORTED;
 
 impl Hypervisor {
     /// `HYPERVISOR_hvm_op` on behalf of `caller`.
@@ -102,14 +108,16 @@ impl Hypervisor {
 
     /// Xen's CPUID leaves: eax, ebx, ecx, edx.
     pub fn cpuid(&self, caller: DomId, leaf: u32) -> [u32; 4] {
-        let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
-        match leaf.wrapping_sub(CPUID_BASE) {
-            0 => [CPUID_BASE + 5, word(b"XenV"), word(b"MMXe"), word(b"nVMM")],
+        let [ebx, ecx, edx] = CPUID_SIGNATURE;
+        match leaf.wrapping_sub(CPUID_FIRST_LEAF) {
+            0 => [CPUID_FIRST_LEAF + CPUID_LEAVES, ebx, ecx, edx],
             1 => [VERSION as u32, 0, 0, 0],
-            // One hypercall page, behind the MSR that has the base's number.
-            2 => [1, CPUID_BASE, 0, 0],
-            // XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT
-            4 => [1 << 3 | 1 << 4, 0, caller.0.into(), 0],
+            // One hypercall page, behind the MSR that has the first leaf's number.
+            2 => [1, CPUID_FIRST_LEAF, 0, 0],
+            4 => {
+                let present = CPUID_VCPU_ID_PRESENT | CPUID_DOMID_PRESENT;
+                [present, 0, caller.0.into(), 0]
+            }
             _ => [0; 4],
         }
     }

@@ -10,8 +10,20 @@
 //!   [`sched`] and [`clock`]; a domain's [`life`] and what is kept of it, [`domain`].
 //! - [`toolstack`]: `xl`, which builds domains ([`start_info`]) and ends them.
 //! - [`actor`]: dom0's backends and daemons as step machines ([`due`]: when). [`xenstore`] with its transport
-//!   [`store_ring`], [`console`], both on [`pipe`]. A frame's way: [`netback`] → [`bridge`] → netback, or an uplink.
+//!   [`store_ring`], [`console`], both on [`pipe`]; [`netback`] and [`bridge`].
 //! - [`event`], [`log`], [`frame`], [`time`], [`rng`]: what is reported and how; names; randomness by name.
+//!
+//! # How a segment travels
+//!
+//! 1. A guest grants the pages of its packet, writes slots into its transmit ring and sends an event (`calls` →
+//!    [`evtchn`]). The event is an upcall for netback, which is now due.
+//! 2. Netback looks at the ring, takes each slot once ([`netback::packet`]) and has Xen copy the granted bytes into
+//!    dom0's own pages ([`netback::tx`] → [`gnttab::copy`]). The frame is born: it gets its name, and its bytes are
+//!    recorded once.
+//! 3. The frame enters its [`bridge`], which learns its source and looks up its destination: another vif, or an uplink
+//!    and so [`Machine::transmit`]. What arrives by [`Machine::receive`] enters here too.
+//! 4. Netback queues it towards its guest and, as soon as buffers are posted, has Xen copy it into them and answers in
+//!    their slots ([`netback::rx`]); one event tells the guest of as many frames as went in.
 
 pub mod actor;
 pub mod bridge;

@@ -1,16 +1,13 @@
 //! `HYPERVISOR_memory_op`: a domain's guest-physical map and its reservation.
 
 use xen_abi::memory::{MapSpace, MemmapEntry, MemoryOp};
+use xen_abi::start_info::{MEMMAP_TYPE_RAM, MEMMAP_TYPE_RESERVED};
 use xen_abi::{DomId, Errno, Gfn, HypercallResult};
 
 use crate::event::Op;
 use crate::hypervisor::Hypervisor;
 use crate::physmap::{Entry, SPECIAL_BASE, SPECIAL_PAGES, XenPage};
 
-/// `XEN_HVM_MEMMAP_TYPE_RAM`
-pub(crate) const MEMMAP_RAM: u32 = 1;
-/// `XEN_HVM_MEMMAP_TYPE_RESERVED`
-pub(crate) const MEMMAP_RESERVED: u32 = 2;
 /// Extents of one call: a guest asks again for more.
 const MAX_EXTENTS: usize = 1 << 16;
 
@@ -140,12 +137,12 @@ pub(crate) fn memory_map(ram_frames: u64) -> Vec<MemmapEntry> {
         MemmapEntry {
             addr: 0,
             size: ram_frames << 12,
-            kind: MEMMAP_RAM,
+            kind: MEMMAP_TYPE_RAM,
         },
         MemmapEntry {
             addr: SPECIAL_BASE << 12,
             size: SPECIAL_PAGES << 12,
-            kind: MEMMAP_RESERVED,
+            kind: MEMMAP_TYPE_RESERVED,
         },
     ]
 }

@@ -12,6 +12,16 @@ pub const VCPU_EVTCHN_UPCALL_MASK: u64 = 1;
 pub const VCPU_EVTCHN_PENDING_SEL: u64 = 8;
 /// `vcpu_info.time`, a `vcpu_time_info`
 pub const VCPU_TIME: u64 = 32;
+/// `vcpu_info.time.version`, u32: odd while Xen updates
+pub const VCPU_TIME_VERSION: u64 = VCPU_TIME;
+/// `vcpu_info.time.tsc_timestamp`, u64
+pub const VCPU_TIME_TSC_TIMESTAMP: u64 = VCPU_TIME + 8;
+/// `vcpu_info.time.system_time`, u64
+pub const VCPU_TIME_SYSTEM_TIME: u64 = VCPU_TIME + 16;
+/// `vcpu_info.time.tsc_to_system_mul`, u32
+pub const VCPU_TIME_TSC_TO_SYSTEM_MUL: u64 = VCPU_TIME + 24;
+/// `vcpu_info.time.tsc_shift`, i8
+pub const VCPU_TIME_TSC_SHIFT: u64 = VCPU_TIME + 28;
 /// `shared_info.evtchn_pending`, 64 words of 64 bits
 pub const EVTCHN_PENDING: u64 = 2048;
 /// `shared_info.evtchn_mask`, 64 words of 64 bits

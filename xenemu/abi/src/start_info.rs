@@ -5,6 +5,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// `XEN_HVM_START_MAGIC_VALUE`
 pub const START_MAGIC: u32 = 0x336e_c578;
 
+/// `XEN_HVM_MEMMAP_TYPE_RAM`
+pub const MEMMAP_TYPE_RAM: u32 = 1;
+/// `XEN_HVM_MEMMAP_TYPE_RESERVED`
+pub const MEMMAP_TYPE_RESERVED: u32 = 2;
+
 /// `hvm_start_info`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
