@@ -287,3 +287,6 @@ impl Machine {
         self.internal_error.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests;
