@@ -1,4 +1,6 @@
 //! evilbit: the world outside the machines, and the experimenter.
 
 pub mod plan;
+pub mod rng;
 pub mod trace;
+pub mod world;

@@ -9,7 +9,7 @@ use xen_abi::{Block, Guest, Hypercalls, Sink, Wake};
 
 use crate::app::{chargen, discard, echo, empty};
 use crate::os::boot::{BootError, read_cmdline, word};
-use crate::os::{Os, StackConfig, Unikernel};
+use crate::os::{FramePort, Os, StackConfig, Unikernel};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -18,7 +18,7 @@ type Make = fn(Rc<dyn Sink>) -> Box<dyn Guest>;
 
 /// Every application has one line here: its name, and the guest that runs it.
 const APPLICATIONS: &[(&str, Make)] = &[
-    ("empty", |sink| on_stack(sink, empty::main)),
+    ("empty", |sink| on_frames(sink, empty::main)),
     ("echo", |sink| on_stack(sink, echo::main)),
     ("discard", |sink| on_stack(sink, discard::main)),
     ("chargen", |sink| on_stack(sink, chargen::main)),
@@ -67,6 +67,19 @@ where
     F: Future<Output = ()> + 'static,
 {
     let make = Box::new(own_stack);
+    Box::new(Unikernel::new(
+        sink,
+        make,
+        Box::new(move |os| Box::pin(main(os))),
+    ))
+}
+
+/// A guest that runs `main` without a stack: it sends and receives whole frames.
+fn on_frames<F>(sink: Rc<dyn Sink>, main: fn(Os<FramePort>) -> F) -> Box<dyn Guest>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let make = Box::new(FramePort::new);
     Box::new(Unikernel::new(
         sink,
         make,

@@ -22,6 +22,8 @@ impl Time {
     }
 }
 
+xen_abi::fields!(struct Time { 0 });
+
 impl fmt::Debug for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

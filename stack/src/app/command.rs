@@ -2,7 +2,8 @@
 //! which they reach the guest through xenstore.
 //!
 //! The toolstack writes a block of commands, one a line, to `data/script/N`; a long block goes on in `data/script/N/1`,
-//! `N/2`, … and `data/script/N/parts` holds their number (written last; the guest starts the block when it is there).
+//! `N/2`, … and `data/script/N/parts` holds the number of these further parts, 0 for a short block (written last; the
+//! guest starts the block when it is there). A part may end inside a line.
 //! Blocks run side by side, the commands of a block one after the other. A line is the command's word and its
 //! arguments, separated by single spaces; each argument is percent-encoded (every byte that is not a letter, a digit
 //! or one of `-._~:/`), so that anything can stand in it; an empty argument is a lone `%`.

@@ -9,12 +9,10 @@
 //!                 failed: its packets are given back                    └ unanswered ×3 ──► forgotten
 //! ```
 //!
-//! Packets for an incomplete neighbour wait in its queue; once it answers they go out before anything newer. Every
-//! entry stands in exactly one of two ordered sets of deadlines: nobody scans the table.
+//! Packets for an incomplete neighbour wait in its queue; once it answers they go out before anything newer.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::mem;
 use core::net::Ipv4Addr;
 
 use xen_abi::{Fuel, Instant};
@@ -23,6 +21,7 @@ use crate::addr::Mac;
 use crate::api::{Device, DeviceFull};
 use crate::event::TimerKinds;
 use crate::net::interface::{Interface, Scope};
+use crate::net::neighbour_table::{State, Table};
 use crate::net::profile::NetProfile;
 use crate::wire::arp::{self, Operation};
 use crate::wire::ethernet::{self, EtherType};
@@ -53,47 +52,11 @@ impl Parked {
     }
 }
 
-#[derive(Debug)]
-enum State {
-    /// Asked `tries` times, not answered yet.
-    Incomplete {
-        tries: u8,
-        queue: VecDeque<Parked>,
-    },
-    Reachable(Mac),
-    /// Known, but long not heard of; since it is used again it was asked `tries` times.
-    Stale {
-        mac: Mac,
-        tries: u8,
-    },
-}
-
-#[derive(Debug)]
-struct Neighbour {
-    state: State,
-    deadline: Instant,
-}
-
-impl Neighbour {
-    /// Whether it is being asked now.
-    fn is_asked(&self) -> bool {
-        match self.state {
-            State::Incomplete { .. } => true,
-            State::Reachable(_) => false,
-            State::Stale { tries, .. } => tries > 0,
-        }
-    }
-}
-
 /// The ARP cache and all that waits for it.
 #[derive(Debug)]
 pub struct Neighbours {
     profile: NetProfile,
-    table: BTreeMap<Ipv4Addr, Neighbour>,
-    /// Deadlines of those that are being asked.
-    asked: BTreeSet<(Instant, Ipv4Addr)>,
-    /// Deadlines of the others.
-    cached: BTreeSet<(Instant, Ipv4Addr)>,
+    table: Table,
     /// Bytes in all queues.
     parked_bytes: usize,
     /// Packets whose neighbour answered.
@@ -113,9 +76,7 @@ impl Neighbours {
     pub fn new(profile: &NetProfile) -> Neighbours {
         Neighbours {
             profile: profile.clone(),
-            table: BTreeMap::new(),
-            asked: BTreeSet::new(),
-            cached: BTreeSet::new(),
+            table: Table::default(),
             parked_bytes: 0,
             ready: VecDeque::new(),
             outbox: VecDeque::new(),
@@ -154,18 +115,12 @@ impl Neighbours {
         source: Ipv4Addr,
         ip: Ipv4Addr,
     ) -> Option<Mac> {
-        match self.table.get(&ip) {
-            Some(&Neighbour {
-                state: State::Reachable(mac),
-                deadline,
-            }) => {
+        match self.table.get(ip) {
+            Some((&State::Reachable(mac), deadline)) => {
                 self.last = Some((ip, mac, deadline));
                 Some(mac)
             }
-            Some(&Neighbour {
-                state: State::Stale { mac, tries },
-                ..
-            }) => {
+            Some((&State::Stale { mac, tries }, _)) => {
                 if tries == 0 {
                     self.ask(interface, source, ip, mac);
                     let state = State::Stale { mac, tries: 1 };
@@ -173,10 +128,7 @@ impl Neighbours {
                 }
                 Some(mac)
             }
-            Some(Neighbour {
-                state: State::Incomplete { .. },
-                ..
-            }) => None,
+            Some((State::Incomplete { .. }, _)) => None,
             None => {
                 self.make_room();
                 self.ask(interface, source, ip, Mac::BROADCAST);
@@ -191,11 +143,7 @@ impl Neighbours {
     /// Lets a packet wait for a neighbour that [`Neighbours::resolve`] did not know. If the queue is full the oldest
     /// packet gives way (RFC 1122, section 2.3.2.2: save the latest).
     pub fn park(&mut self, ip: Ipv4Addr, parked: Parked) {
-        let Some(Neighbour {
-            state: State::Incomplete { queue, .. },
-            ..
-        }) = self.table.get_mut(&ip)
-        else {
+        let Some(queue) = self.table.queue_mut(ip) else {
             panic!("packets are parked only with neighbours that are being asked");
         };
         let fits = |bytes: usize, packets: usize| {
@@ -236,7 +184,7 @@ impl Neighbours {
         let asks_us =
             packet.operation() == Operation::Request && interface.is_local(packet.target_ip());
         let on_link = interface.networks().iter().any(|n| n.contains(ip));
-        if on_link && (asks_us || self.table.contains_key(&ip)) {
+        if on_link && (asks_us || self.table.contains(ip)) {
             self.learn(now, ip, mac);
         }
         if asks_us {
@@ -270,7 +218,7 @@ impl Neighbours {
     }
 
     fn learn(&mut self, now: Instant, ip: Ipv4Addr, mac: Mac) {
-        if !self.table.contains_key(&ip) {
+        if !self.table.contains(ip) {
             self.make_room();
         }
         let state = State::Reachable(mac);
@@ -303,38 +251,38 @@ impl Neighbours {
 
     /// Acts on the deadlines that are over.
     pub fn tick(&mut self, now: Instant, interface: &Interface, fuel: &Fuel) {
-        while let Some(ip) = self.due(now) {
+        while let Some(ip) = self.table.due(now) {
             fuel.burn(1);
-            let Some(mut neighbour) = self.remove(ip) else {
+            let Some(state) = self.remove(ip) else {
                 unreachable!("a deadline belongs to a neighbour");
             };
-            let again = now.plus(self.profile.arp_interval);
-            let most = self.profile.arp_tries;
-            match &mut neighbour.state {
-                State::Reachable(mac) => {
-                    let state = State::Stale {
-                        mac: *mac,
-                        tries: 0,
-                    };
-                    self.set(ip, state, now.plus(self.profile.arp_stale));
-                }
-                State::Stale { tries: 0, .. } => {}
-                State::Stale { mac, tries } if *tries < most => {
-                    self.ask(interface, source_for(interface, ip), ip, *mac);
-                    *tries += 1;
-                    self.set(ip, neighbour.state, again);
-                }
-                State::Stale { .. } => {}
-                State::Incomplete { tries, .. } if *tries < most => {
-                    self.ask(interface, source_for(interface, ip), ip, Mac::BROADCAST);
-                    *tries += 1;
-                    self.set(ip, neighbour.state, again);
-                }
-                State::Incomplete { queue, .. } => {
-                    let queue = mem::take(queue);
-                    self.parked_bytes -= queue.iter().map(|p| p.packet.len()).sum::<usize>();
-                    self.failed.extend(queue);
-                }
+            self.expire(now, interface, ip, state);
+        }
+    }
+
+    fn expire(&mut self, now: Instant, interface: &Interface, ip: Ipv4Addr, state: State) {
+        let again = now.plus(self.profile.arp_interval);
+        let most = self.profile.arp_tries;
+        let source = source_for(interface, ip);
+        match state {
+            State::Reachable(mac) => {
+                let stale = State::Stale { mac, tries: 0 };
+                self.set(ip, stale, now.plus(self.profile.arp_stale));
+            }
+            State::Stale { mac, tries } if (1..most).contains(&tries) => {
+                self.ask(interface, source, ip, mac);
+                let tries = tries + 1;
+                self.set(ip, State::Stale { mac, tries }, again);
+            }
+            State::Stale { .. } => {}
+            State::Incomplete { tries, queue } if tries < most => {
+                self.ask(interface, source, ip, Mac::BROADCAST);
+                let tries = tries + 1;
+                self.set(ip, State::Incomplete { tries, queue }, again);
+            }
+            State::Incomplete { queue, .. } => {
+                self.parked_bytes -= bytes_of(&queue);
+                self.failed.extend(queue);
             }
         }
     }
@@ -350,70 +298,35 @@ impl Neighbours {
     }
     /// The next deadline.
     pub fn poll_at(&self) -> Option<Instant> {
-        let first = |set: &BTreeSet<(Instant, Ipv4Addr)>| set.first().map(|(at, _)| *at);
-        [first(&self.asked), first(&self.cached)]
-            .into_iter()
-            .flatten()
-            .min()
+        self.table.poll_at()
     }
     /// The kinds of armed timers.
     pub fn timers(&self) -> TimerKinds {
-        let mut kinds = TimerKinds::empty();
-        kinds.set(TimerKinds::FINISH, !self.asked.is_empty());
-        kinds.set(TimerKinds::CACHE, !self.cached.is_empty());
-        kinds
-    }
-
-    fn due(&self, now: Instant) -> Option<Ipv4Addr> {
-        [self.asked.first(), self.cached.first()]
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, ip)| *ip)
+        self.table.timers()
     }
 
     /// Puts an entry in place of the one before it, whose state is returned.
     fn set(&mut self, ip: Ipv4Addr, state: State, deadline: Instant) -> Option<State> {
         let before = self.remove(ip);
-        let neighbour = Neighbour { state, deadline };
-        let set = if neighbour.is_asked() {
-            &mut self.asked
-        } else {
-            &mut self.cached
-        };
-        set.insert((deadline, ip));
-        self.table.insert(ip, neighbour);
-        assert_eq!(self.asked.len() + self.cached.len(), self.table.len());
-        before.map(|n| n.state)
+        self.table.insert(ip, state, deadline);
+        before
     }
 
-    fn remove(&mut self, ip: Ipv4Addr) -> Option<Neighbour> {
-        let neighbour = self.table.remove(&ip)?;
-        let set = if neighbour.is_asked() {
-            &mut self.asked
-        } else {
-            &mut self.cached
-        };
-        let was_there = set.remove(&(neighbour.deadline, ip));
-        assert!(was_there, "each neighbour has its deadline");
+    fn remove(&mut self, ip: Ipv4Addr) -> Option<State> {
         if self.last.is_some_and(|(last, ..)| last == ip) {
             self.last = None;
         }
-        Some(neighbour)
+        self.table.remove(ip)
     }
 
     /// Forgets whoever would be forgotten first, when the table is full; those that are being asked come last.
     fn make_room(&mut self) {
         while self.table.len() >= self.profile.neighbours {
-            let first = self.cached.first().or(self.asked.first());
-            let Some(&(_, ip)) = first else { return };
-            if let Some(Neighbour {
-                state: State::Incomplete { queue, .. },
-                ..
-            }) = self.remove(ip)
-            {
-                self.parked_bytes -= queue.iter().map(|p| p.packet.len()).sum::<usize>();
+            let Some(ip) = self.table.most_dispensable() else {
+                return;
+            };
+            if let Some(State::Incomplete { queue, .. }) = self.remove(ip) {
+                self.parked_bytes -= bytes_of(&queue);
             }
         }
     }
@@ -434,6 +347,10 @@ impl Neighbours {
             self.outbox.push_back((dst, packet));
         }
     }
+}
+
+fn bytes_of(queue: &VecDeque<Parked>) -> usize {
+    queue.iter().map(|parked| parked.packet.len()).sum()
 }
 
 fn announcement(mac: Mac, ip: Ipv4Addr) -> arp::Repr {
@@ -597,7 +514,7 @@ mod tests {
         let off_link = Ipv4Addr::new(192, 168, 0, 1);
         b.hear(0, Operation::Request, (THEIR_MAC, off_link), US)
             .unwrap();
-        assert!(b.n.table.is_empty());
+        assert_eq!(b.n.table.len(), 0);
         // A probe (RFC 5227) is answered all the same.
         b.sent(0);
         b.hear(

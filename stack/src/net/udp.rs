@@ -5,16 +5,13 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 
-use hashbrown::HashMap;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use xen_abi::Fuel;
 
 use crate::addr::IpAddress;
 use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
-use crate::net::hash::Keyed;
+use crate::net::ports::Ports;
 use crate::net::profile::NetProfile;
 use crate::tcp::IcmpError;
 use crate::wire::{ipv4, udp};
@@ -26,8 +23,6 @@ pub const MAX_PAYLOAD: usize = ipv4::MAX_PACKET - ipv4::HEADER - udp::HEADER;
 
 /// What a datagram costs beyond its payload, so that empty ones are not free.
 const OVERHEAD: usize = 64;
-/// The dynamic ports: RFC 6335, section 6.
-const EPHEMERAL: (u16, u16) = (49_152, 65_535);
 /// Low bits of a handle: the slot; above it, up to the bit that says UDP, how often the slot was used.
 const SLOT_BITS: u32 = 16;
 
@@ -69,28 +64,22 @@ pub struct Udp {
     profile: NetProfile,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// By local address and port; 0.0.0.0 stands for all of ours.
-    bound: HashMap<(IpAddress, u16), SocketId, Keyed>,
+    ports: Ports,
     outbox: VecDeque<Posted>,
     ready: VecDeque<SocketId>,
-    /// Picks ephemeral ports: RFC 6056.
-    random: ChaCha8Rng,
     fuel: Fuel,
 }
 
 impl Udp {
     /// No sockets.
     pub fn new(profile: &NetProfile, seed: [u8; 32], fuel: Fuel) -> Udp {
-        let mut random = ChaCha8Rng::from_seed(seed);
-        let key = Keyed([random.next_u64(), random.next_u64()]);
         Udp {
             profile: profile.clone(),
             slots: Vec::new(),
             free: Vec::new(),
-            bound: HashMap::with_hasher(key),
+            ports: Ports::new(seed, fuel.clone()),
             outbox: VecDeque::new(),
             ready: VecDeque::new(),
-            random,
             fuel,
         }
     }
@@ -127,20 +116,8 @@ impl Udp {
         if self.get(id)?.local.is_some() {
             return Err(SocketError::EINVAL);
         }
-        if local.is_ipv6() {
-            return Err(SocketError::EAFNOSUPPORT);
-        }
-        let ip = local.ip();
-        if !ip.is_unspecified() && !ip.is_multicast() && !ours.clone().any(|a| a == ip) {
-            return Err(SocketError::EADDRNOTAVAIL);
-        }
-        let port = match local.port() {
-            0 => self.pick_port(ip, ours)?,
-            port if self.is_taken(ip, port, ours) => return Err(SocketError::EADDRINUSE),
-            port => port,
-        };
-        self.bound.insert((ip, port), id);
-        self.get_mut(id)?.local = Some((ip, port).into());
+        let local = self.ports.bind(id, local, ours)?;
+        self.get_mut(id)?.local = Some(local);
         self.list(id);
         Ok(())
     }
@@ -164,8 +141,7 @@ impl Udp {
     /// `close(2)`: what was promised is still sent.
     pub fn close(&mut self, id: SocketId) -> Result<(), SocketError> {
         if let Some(local) = self.get(id)?.local {
-            let was = self.bound.remove(&(local.ip(), local.port()));
-            assert_eq!(was, Some(id), "a bound socket stands in the table");
+            self.ports.release(id, local);
         }
         let slot = &mut self.slots[slot_of(id)];
         slot.socket = None;
@@ -207,7 +183,7 @@ impl Udp {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<bool, &'static str> {
-        let Some(id) = self.bound_to(to) else {
+        let Some(id) = self.ports.owner(to) else {
             return Ok(false);
         };
         let socket = self.get_mut(id).map_err(|_| "no socket")?;
@@ -262,7 +238,7 @@ impl Udp {
             | IcmpError::ParameterProblem
             | IcmpError::SourceQuench => return,
         };
-        let Some(id) = self.bound_to(local) else {
+        let Some(id) = self.ports.owner(local) else {
             return;
         };
         if let Ok(socket) = self.get_mut(id)
@@ -307,14 +283,17 @@ impl Udp {
             return Err(SocketError::EAGAIN);
         }
         if socket.local.is_none() {
-            self.bind(id, (core::net::Ipv4Addr::UNSPECIFIED, 0).into(), ours)?;
+            self.bind(id, (Ipv4Addr::UNSPECIFIED, 0).into(), ours)?;
         }
         let socket = self.get_mut(id)?;
         let Some(local) = socket.local else {
             unreachable!("it was just bound");
         };
-        let from_any = local.ip().is_unspecified() || local.ip().is_multicast();
-        let ip = if from_any { source } else { local.ip() };
+        let ip = if local.ip().is_unspecified() {
+            source
+        } else {
+            local.ip()
+        };
         socket.outbox_bytes = bytes;
         self.outbox.push_back(Posted {
             socket: id,
@@ -404,43 +383,6 @@ impl Udp {
         let slot = &mut self.slots[slot_of(id)];
         slot.socket.as_mut().ok_or(SocketError::EBADF)
     }
-
-    fn bound_to(&self, to: SocketAddr) -> Option<SocketId> {
-        let any = IpAddress::V4(core::net::Ipv4Addr::UNSPECIFIED);
-        let exact = self.bound.get(&(to.ip(), to.port()));
-        exact.or_else(|| self.bound.get(&(any, to.port()))).copied()
-    }
-
-    /// Whether binding would meet another socket: "all of ours" meets each of ours, and the other way round.
-    fn is_taken(
-        &self,
-        ip: IpAddress,
-        port: u16,
-        mut ours: impl Iterator<Item = IpAddress>,
-    ) -> bool {
-        let any = IpAddress::V4(core::net::Ipv4Addr::UNSPECIFIED);
-        let has = |ip| self.bound.contains_key(&(ip, port));
-        has(ip) || has(any) || (ip == any && ours.any(has))
-    }
-
-    /// RFC 6056, section 3.3.1: a random port, then the next ones.
-    fn pick_port(
-        &mut self,
-        ip: IpAddress,
-        ours: impl Iterator<Item = IpAddress> + Clone,
-    ) -> Result<u16, SocketError> {
-        let (first, last) = EPHEMERAL;
-        let count = u32::from(last - first) + 1;
-        let start = self.random.next_u32() % count;
-        for step in 0..count {
-            self.fuel.burn(1);
-            let port = first + ((start + step) % count) as u16;
-            if !self.is_taken(ip, port, ours.clone()) {
-                return Ok(port);
-            }
-        }
-        Err(SocketError::EADDRINUSE)
-    }
 }
 
 fn handle(slot: u32, generation: u32) -> SocketId {
@@ -472,21 +414,6 @@ mod tests {
     fn bound(udp: &mut Udp, local: &str) -> Result<SocketId, SocketError> {
         let id = udp.socket()?;
         udp.bind(id, at(local), ours()).map(|()| id)
-    }
-
-    #[test]
-    fn an_address_is_bound_once() {
-        let mut udp = udp();
-        let first = bound(&mut udp, "10.0.0.2:53").unwrap();
-        let in_use = Err(SocketError::EADDRINUSE);
-        assert_eq!(bound(&mut udp, "10.0.0.2:53"), in_use);
-        assert_eq!(bound(&mut udp, "0.0.0.0:53"), in_use);
-        let elsewhere = bound(&mut udp, "10.0.0.3:53");
-        assert_eq!(elsewhere, Err(SocketError::EADDRNOTAVAIL));
-        udp.close(first).unwrap();
-        assert_eq!(udp.ready(first), Ready::empty());
-        assert!(bound(&mut udp, "0.0.0.0:53").is_ok());
-        assert_eq!(bound(&mut udp, "10.0.0.2:53"), in_use);
     }
 
     #[test]

@@ -4,10 +4,8 @@
 //! Only the phases talk to Xen; only the tasks run application code; in between lies [`Shared`].
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
-use core::cell::{RefCell, RefMut};
+use core::cell::RefCell;
 
 use rand_chacha::rand_core::RngCore;
 use xen_abi::sched::ShutdownReason;
@@ -18,11 +16,11 @@ use super::boot::{BootError, BootInfo, Platform, seed_rng};
 use super::control;
 use super::executor::{Executor, Task};
 use super::handle::Os;
+use super::interfaces::{Interfaces, Sending};
 use super::shared::{Shared, TcpIp};
-use super::vif::{InterfaceConfig, News, Vif, Wish};
+use super::vif::{InterfaceConfig, Vif};
 use crate::api::NetStack;
-use crate::dev::netfront::{Netfront, NetfrontError};
-use crate::event::{Event, TimerKinds};
+use crate::event::Event;
 
 /// How often tasks that wake each other are polled in one run.
 const TURNS: u32 = 8;
@@ -81,7 +79,7 @@ impl<S: TcpIp> Unikernel<S> {
             os,
             executor,
             platform,
-            vifs: BTreeMap::new(),
+            interfaces: Interfaces::default(),
             armed: None,
             reported: 0,
             stopping: None,
@@ -147,7 +145,7 @@ struct Running<S: TcpIp> {
     os: Os<S>,
     executor: Executor,
     platform: Platform,
-    vifs: BTreeMap<u32, Netfront>,
+    interfaces: Interfaces,
     /// The single-shot timer's deadline.
     armed: Option<Instant>,
     /// The kinds of timers that were reported last.
@@ -164,97 +162,65 @@ impl<S: TcpIp> Running<S> {
         self.transmit(xen);
         self.arm_timer(xen);
         let more = self.final_check(xen);
+        self.report_timers();
         self.block(more)
-    }
-
-    fn shared(&self) -> RefMut<'_, Shared<S>> {
-        self.os.0.borrow_mut()
     }
 
     /// Every run looks at every ring: which port woke us does not matter.
     fn drain_events(&mut self, xen: &mut dyn Hypercalls) {
         self.platform.events.drain(xen, |_| {});
         let now = xen.now();
-        let mut shared = self.shared();
+        let mut shared = self.os.0.borrow_mut();
         shared.now = now;
         shared.timers.fire(now);
     }
 
     fn receive(&mut self, xen: &mut dyn Hypercalls) {
         self.pump_xenbus(xen);
-        let os = self.os.clone();
-        let shared = &mut *os.0.borrow_mut();
-        let (net, now) = (&mut shared.net, shared.now);
-        let mut broken = Vec::new();
-        for (handle, vif) in &mut self.vifs {
-            let received = vif.receive(xen, &mut self.platform.grants, &mut |frame, csum_ok| {
-                if let Some(net) = net.as_mut() {
-                    net.receive(now, frame, csum_ok);
-                }
-            });
-            broken.extend(received.err().map(|error| (*handle, error)));
-        }
-        for (handle, error) in broken {
-            self.fail_vif(xen, shared, handle, error);
-        }
+        let mut shared = self.os.0.borrow_mut();
+        self.interfaces
+            .receive(xen, &mut self.platform, &mut shared);
         shared.wake_sockets();
     }
 
     fn poll_tasks(&mut self) {
         for _ in 0..TURNS {
             self.executor.poll();
-            let mut shared = self.shared();
+            let mut shared = self.os.0.borrow_mut();
             shared.wake_sockets();
-            let spawned = core::mem::take(&mut shared.spawned);
-            drop(shared);
-            for task in spawned {
+            for task in shared.spawned.drain(..) {
                 self.executor.spawn(task);
             }
             if !self.executor.is_ready() {
                 break;
             }
         }
-        let halt = self.shared().halt.take();
+        let (halt, now) = {
+            let mut shared = self.os.0.borrow_mut();
+            (shared.halt.take(), shared.now)
+        };
         if let Some(reason) = halt {
             // Dropping the tasks closes their sockets.
             self.executor.clear();
-            let deadline = self.shared().now.plus(LINGER);
-            self.stopping = Some((reason, deadline));
+            self.stopping = Some((reason, now.plus(LINGER)));
         }
     }
 
     fn transmit(&mut self, xen: &mut dyn Hypercalls) {
-        self.grant_wishes(xen);
-        self.transmit_frames(xen);
-        self.transmit_console(xen);
-        self.pump_xenbus(xen);
-    }
-
-    fn transmit_frames(&mut self, xen: &mut dyn Hypercalls) {
-        let os = self.os.clone();
-        let shared = &mut *os.0.borrow_mut();
-        let mut broken = Vec::new();
-        for (handle, vif) in &mut self.vifs {
-            if let (Some(net), Some(mut port)) =
-                (&mut shared.net, vif.port(xen, &mut self.platform.grants))
-            {
-                net.transmit(shared.now, &mut port);
+        {
+            let mut shared = self.os.0.borrow_mut();
+            self.interfaces
+                .grant_wishes(xen, &mut self.platform, &mut shared);
+            self.interfaces
+                .transmit(xen, &mut self.platform, &mut shared);
+            shared.wake_sockets();
+            let waiting = shared.console.bytes();
+            // A ring that breaks its rules gets no more of our output.
+            if self.platform.console.pump(xen, waiting).is_err() {
+                waiting.clear();
             }
-            broken.extend(vif.flush(xen).err().map(|error| (*handle, error)));
         }
-        for (handle, error) in broken {
-            self.fail_vif(xen, shared, handle, error);
-        }
-        shared.wake_sockets();
-    }
-
-    fn transmit_console(&mut self, xen: &mut dyn Hypercalls) {
-        let mut shared = self.os.0.borrow_mut();
-        let waiting = shared.console.bytes();
-        // A ring that breaks its rules gets no more of our output.
-        if self.platform.console.pump(xen, waiting).is_err() {
-            waiting.clear();
-        }
+        self.pump_xenbus(xen);
     }
 
     fn pump_xenbus(&mut self, xen: &mut dyn Hypercalls) {
@@ -269,60 +235,6 @@ impl<S: TcpIp> Running<S> {
         }
     }
 
-    /// Carries out what tasks want done to devices.
-    fn grant_wishes(&mut self, xen: &mut dyn Hypercalls) {
-        let os = self.os.clone();
-        let shared = &mut *os.0.borrow_mut();
-        while let Some((handle, wish)) = shared.vif.pop_wish() {
-            let Platform { events, grants, .. } = &mut self.platform;
-            match wish {
-                Wish::Open { backend, features } => {
-                    let opened = Netfront::open(xen, events, grants, backend, features);
-                    let news = match opened {
-                        Ok((device, opened)) => {
-                            self.vifs.insert(handle, device);
-                            News::Opened(opened)
-                        }
-                        Err(error) => News::Failed(error),
-                    };
-                    shared.vif.tell(handle, news);
-                }
-                Wish::Start { mac, mtu } => {
-                    let device = self.vifs.get_mut(&handle);
-                    let started = device.map_or(Ok(()), |vif| vif.start(xen, mac, mtu));
-                    if let Err(error) = started {
-                        self.fail_vif(xen, shared, handle, error);
-                    }
-                }
-                Wish::Close => self.close_vif(xen, shared, handle),
-            }
-        }
-    }
-
-    fn fail_vif(
-        &mut self,
-        xen: &mut dyn Hypercalls,
-        shared: &mut Shared<S>,
-        handle: u32,
-        error: NetfrontError,
-    ) {
-        self.close_vif(xen, shared, handle);
-        shared.vif.tell(handle, News::Failed(error));
-    }
-
-    fn close_vif(&mut self, xen: &mut dyn Hypercalls, shared: &mut Shared<S>, handle: u32) {
-        let Platform { events, grants, .. } = &mut self.platform;
-        if let Some(device) = self.vifs.remove(&handle) {
-            let kept = device.close(xen, events, grants);
-            if kept > 0 {
-                shared.print(&alloc::format!(
-                    "vif {handle}: the backend still uses {kept} frames"
-                ));
-            }
-        }
-    }
-
-    /// The timer's deadline is the stack's or the tasks' first; a stack that waits for its device waits for an event.
     fn arm_timer(&mut self, xen: &mut dyn Hypercalls) {
         let next = self.next_deadline();
         if next == self.armed {
@@ -340,72 +252,25 @@ impl<S: TcpIp> Running<S> {
         }
     }
 
-    fn next_deadline(&mut self) -> Option<Instant> {
-        let shared = self.shared();
+    /// The first deadline of the stack's and the tasks'. A stack that waits for its device waits for an event.
+    fn next_deadline(&self) -> Option<Instant> {
+        let shared = self.os.0.borrow();
         let now = shared.now;
-        let tasks = shared.timers.next();
         let net = shared.net.as_ref().and_then(|net| net.poll_at(now));
-        drop(shared);
-        let net = match self.device_state() {
-            DeviceState::Open => net,
-            DeviceState::Starved => net.map(|_| now.plus(RETRY)),
-            // The backend's answer, or its return, is an event.
-            DeviceState::Waits => net.filter(|at| *at > now),
+        let net = match self.interfaces.sending() {
+            Sending::Open => net,
+            Sending::Waits => net.filter(|at| *at > now),
+            Sending::Starved => net.map(|_| now.plus(RETRY)),
         };
         let stop = self.stopping.map(|(_, deadline)| deadline);
-        [tasks, net, stop].into_iter().flatten().min()
+        let deadlines = [shared.timers.next(), net, stop];
+        deadlines.into_iter().flatten().min()
     }
 
-    fn device_state(&self) -> DeviceState {
-        let full = |vif: &&Netfront| vif.is_full();
-        match self.vifs.values().find(full) {
-            Some(vif) if vif.starved() => DeviceState::Starved,
-            Some(_) => DeviceState::Waits,
-            None if self.vifs.values().any(Netfront::is_started) => DeviceState::Open,
-            None => DeviceState::Waits,
-        }
-    }
-
-    /// What came between the last look and now would raise no event if this look were left out.
     fn final_check(&mut self, xen: &mut dyn Hypercalls) -> bool {
-        let mut more = false;
-        let mut broken = Vec::new();
-        for (handle, vif) in &mut self.vifs {
-            match vif.final_check(xen) {
-                Ok(found) => more |= found,
-                Err(error) => broken.push((*handle, error)),
-            }
-        }
-        let os = self.os.clone();
-        for (handle, error) in broken {
-            self.fail_vif(xen, &mut os.0.borrow_mut(), handle, error);
-        }
-        more
-    }
-
-    fn block(&mut self, more: bool) -> Block {
-        self.report_timers();
-        if let Some((reason, deadline)) = self.stopping
-            && (self.is_drained() || self.shared().now >= deadline)
-        {
-            return Block::Shutdown(reason);
-        }
-        if core::mem::take(&mut self.shared().suspend) {
-            return Block::Suspend;
-        }
-        match more || self.executor.is_ready() {
-            true => Block::Yield,
-            false => Block::Halt,
-        }
-    }
-
-    /// Whether nothing of ours is on its way: frames, acknowledgements, console lines.
-    fn is_drained(&self) -> bool {
-        let mut shared = self.shared();
-        let timers = shared.net.as_ref().map_or(0, NetStack::timers);
-        timers & TimerKinds::FINISH.bits() == 0
-            && shared.console.bytes().is_empty()
-            && self.vifs.values().all(|vif| vif.sending() == 0)
+        let mut shared = self.os.0.borrow_mut();
+        self.interfaces
+            .final_check(xen, &mut self.platform, &mut shared)
     }
 
     /// Says which kinds of timers are armed, when that changed.
@@ -419,6 +284,23 @@ impl<S: TcpIp> Running<S> {
         }
     }
 
+    fn block(&mut self, more: bool) -> Block {
+        let mut shared = self.os.0.borrow_mut();
+        if let Some((reason, deadline)) = self.stopping {
+            let drained = shared.is_drained() && self.interfaces.is_drained();
+            if drained || shared.now >= deadline {
+                return Block::Shutdown(reason);
+            }
+        }
+        if core::mem::take(&mut shared.suspend) {
+            return Block::Suspend;
+        }
+        match more || self.executor.is_ready() {
+            true => Block::Yield,
+            false => Block::Halt,
+        }
+    }
+
     /// After a suspend. If it was not cancelled, every special page, port and grant is void.
     fn resume(&mut self, xen: &mut dyn Hypercalls, cancelled: bool) -> Result<(), BootError> {
         self.armed = None;
@@ -426,24 +308,10 @@ impl<S: TcpIp> Running<S> {
             return Ok(());
         }
         self.platform.reconnect(xen)?;
-        let os = self.os.clone();
-        let shared = &mut *os.0.borrow_mut();
+        let mut shared = self.os.0.borrow_mut();
         shared.wall_base = self.platform.wall_base(xen);
         shared.store.resume();
-        for (handle, vif) in core::mem::take(&mut self.vifs) {
-            vif.lose(xen);
-            shared.vif.tell(handle, News::Lost);
-        }
+        self.interfaces.lose(xen, &mut shared);
         Ok(())
     }
-}
-
-/// Whether a stack that wants to send can.
-enum DeviceState {
-    /// It can.
-    Open,
-    /// It must wait for an event.
-    Waits,
-    /// It must wait, and no event will come.
-    Starved,
 }

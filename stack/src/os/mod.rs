@@ -2,6 +2,7 @@
 //!
 //! - [`kernel`]: [`Unikernel`], the [`Guest`](xen_abi::Guest) that the machine runs, and its phases.
 //! - [`boot`]: how it comes up. [`control`], [`vif`]: the kernel's own tasks: shutdown, and the life of an interface.
+//! - [`interfaces`]: the network devices in these phases.
 //! - [`executor`], [`timers`]: who is polled when.
 //! - [`shared`]: the one cell between tasks and phases. [`handle`]: [`Os`], the tasks' way to it, with
 //!   [`tcp`], [`udp`], [`ping`] and [`xenstore`] to await.
@@ -11,6 +12,7 @@ pub mod boot;
 pub mod control;
 pub mod executor;
 pub mod handle;
+pub mod interfaces;
 pub mod kernel;
 pub mod ping;
 pub mod raw;

@@ -21,7 +21,7 @@ use super::vif::VifWork;
 use super::xenstore::Store;
 use crate::addr::Cidr;
 use crate::api::{Echo, NetStack, SocketId, Sockets};
-use crate::event::Event;
+use crate::event::{Event, TimerKinds};
 
 /// A whole TCP/IP stack: what a kernel is built around.
 pub trait TcpIp: NetStack + Sockets + Echo + 'static {}
@@ -206,6 +206,12 @@ impl<S: TcpIp> Shared<S> {
             self.stopping = Some(reason);
             self.stop_waiters.wake_all();
         }
+    }
+
+    /// Whether nothing of ours is on its way: neither acknowledgements nor console lines.
+    pub fn is_drained(&mut self) -> bool {
+        let timers = self.net.as_ref().map_or(0, NetStack::timers);
+        timers & TimerKinds::FINISH.bits() == 0 && self.console.bytes().is_empty()
     }
 
     /// Queues a console line.

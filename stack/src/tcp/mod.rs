@@ -1,138 +1,68 @@
-//! TCP (RFC 9293).
+//! TCP (RFC 9293). Sans-IO: segments and time in, segments and a deadline out.
+//!
+//! **The way of a segment in:** [`Tcp::receive`] checks it, [`table`] finds its connection by a hash, [`fast_path`]
+//! takes what was expected, everything else goes step by step through [`input`] (3.10.7.4; [`open`] before the
+//! handshake is over): [`acceptance`], reset and SYN, [`ack`], text into the [`recv_buffer`], FIN. Nothing is sent;
+//! `settle` notes that the connection may have something to send, when its next timer is due, and whether the
+//! application should look.
+//!
+//! **The way out:** [`Tcp::transmit`] lets timers [`expire`], then asks each connection that may have something
+//! ([`transmit`]: what, as windows, Nagle, recovery allow), and [`emit`] writes it into the packet.
+//!
+//! In reading order:
+//! - [`output`] the seam to IP; [`sockets`] the application's calls
+//! - [`connection`] the control block; [`state`] the state machine; [`send_window`], [`recv_window`] the sequence spaces;
+//!   [`agreed`] what the SYNs settle
+//! - [`incoming`], [`acceptance`], [`input`], [`open`], [`ack`], [`fast_path`]: segments in
+//! - [`transmit`], [`emit`], [`delayed_ack`], [`expire`], [`deadlines`]: segments out, and timers
+//! - [`rto`], [`timestamps`], [`sack`], [`recovery`], [`congestion`]: loss and pace
+//! - [`ring`], [`pool`], [`send_buffer`], [`recv_buffer`], [`assembler`]: memory
+//! - [`listen`], [`ports`], [`isn`], [`reset`], [`icmp`], [`siphash`], [`tuple`]: beginnings, ends, names
+//! - [`table`], [`timers`], [`engine`], [`shared`]: all connections together
 
+mod acceptance;
+mod ack;
+mod agreed;
+mod assembler;
+pub mod congestion;
+mod connection;
+mod deadlines;
+mod delayed_ack;
+mod emit;
+mod engine;
+mod expire;
+mod fast_path;
+mod icmp;
+mod incoming;
+mod input;
+mod isn;
+mod listen;
+mod open;
+mod options;
 pub mod output;
+mod pool;
+mod ports;
+mod recovery;
+mod recv_buffer;
+mod recv_window;
+mod reset;
+mod ring;
+mod rto;
+mod sack;
+mod send_buffer;
+mod send_window;
+mod shared;
+mod siphash;
+mod sockets;
+mod state;
+mod table;
+mod timers;
+mod timestamps;
+mod transmit;
+mod tuple;
 
-use alloc::rc::Rc;
-use core::net::SocketAddr;
+#[cfg(test)]
+mod tests;
 
-use xen_abi::{Fuel, Instant, Sink};
-
-use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
-use crate::event::TimerKinds;
-use crate::profile::Profile;
+pub use engine::Tcp;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
-
-/// All connections and listeners of a stack.
-pub struct Tcp {
-    profile: Rc<Profile>,
-}
-
-impl Tcp {
-    /// An engine without sockets. All its secrets come from `seed`.
-    pub fn new(profile: Rc<Profile>, _seed: [u8; 32], _fuel: Fuel, _sink: Rc<dyn Sink>) -> Tcp {
-        Tcp { profile }
-    }
-    /// Takes one segment. Never transmits. `csum_ok`: the device vouches for the checksum.
-    pub fn receive(&mut self, _now: Instant, _ip: &IpInfo, _segment: &[u8], _csum_ok: bool) {}
-    /// Sends what is due, until nothing is or the device is full.
-    pub fn transmit(&mut self, _now: Instant, _out: &mut dyn IpOutput) {}
-    /// When `transmit` must be called next even if nothing is received.
-    pub fn poll_at(&self, _now: Instant) -> Option<Instant> {
-        None
-    }
-    /// Which kinds of timers are armed.
-    pub fn timers(&self) -> TimerKinds {
-        TimerKinds::empty()
-    }
-    /// An ICMP message quoted a segment of ours with sequence number `seq`.
-    pub fn icmp_error(
-        &mut self,
-        _now: Instant,
-        _local: SocketAddr,
-        _remote: SocketAddr,
-        _seq: u32,
-        _error: IcmpError,
-    ) {
-    }
-
-    /// `socket(2)`
-    pub fn socket(&mut self) -> Result<SocketId, SocketError> {
-        let _ = self.profile.tcp.max_sockets;
-        Err(SocketError::ENOBUFS)
-    }
-    /// `bind(2)`; port 0 picks one.
-    pub fn bind(&mut self, _socket: SocketId, _local: SocketAddr) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `listen(2)`
-    pub fn listen(&mut self, _socket: SocketId, _backlog: usize) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `accept(2)`
-    pub fn accept(&mut self, _socket: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `connect(2)` over `route`: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`].
-    pub fn connect(
-        &mut self,
-        _now: Instant,
-        _socket: SocketId,
-        _remote: SocketAddr,
-        _route: Route,
-    ) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `send(2)`: how many bytes were taken.
-    pub fn send(
-        &mut self,
-        _now: Instant,
-        _socket: SocketId,
-        _data: &[u8],
-    ) -> Result<usize, SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `recv(2)`: how many bytes were given; 0 at the end of the stream.
-    pub fn recv(
-        &mut self,
-        _now: Instant,
-        _socket: SocketId,
-        _to: &mut [u8],
-    ) -> Result<usize, SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `shutdown(2)`
-    pub fn shutdown(
-        &mut self,
-        _now: Instant,
-        _socket: SocketId,
-        _how: How,
-    ) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `close(2)`
-    pub fn close(&mut self, _now: Instant, _socket: SocketId) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// Sends a RST and forgets.
-    pub fn abort(&mut self, _now: Instant, _socket: SocketId) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `setsockopt(2)`
-    pub fn set_option(
-        &mut self,
-        _socket: SocketId,
-        _option: SocketOption,
-    ) -> Result<(), SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `getsockname(2)`
-    pub fn local_addr(&self, _socket: SocketId) -> Result<SocketAddr, SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `getpeername(2)`
-    pub fn peer_addr(&self, _socket: SocketId) -> Result<SocketAddr, SocketError> {
-        Err(SocketError::EBADF)
-    }
-    /// `SO_ERROR`: the pending error, cleared by asking.
-    pub fn take_error(&mut self, _socket: SocketId) -> Option<SocketError> {
-        None
-    }
-    /// What the socket is ready for now.
-    pub fn ready(&self, _socket: SocketId) -> Ready {
-        Ready::empty()
-    }
-    /// The next socket whose readiness grew since it was last named here.
-    pub fn next_ready(&mut self) -> Option<SocketId> {
-        None
-    }
-}

@@ -1,0 +1,180 @@
+//! Worlds of emulated Xen machines: what the toy machines prove about time holds for the real ones.
+
+use evilbit::plan::{Action, LinkSettings, MachinePlan, Plan, Span, Timed, VifPlan};
+use evilbit::trace::{Event, Retention};
+use evilbit::world::sample::{self, act, domain, empty, link};
+use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World, XenMachines};
+use xenemu::Time;
+use xenemu::event::Life;
+
+/// Two machines, a link, and a domain on each that does nothing.
+fn two_machines() -> Plan {
+    let mut plan = empty(7);
+    for name in ["a", "b"] {
+        let kernel = domain(&format!("{name}-dom"), "empty", Some(Time::ZERO));
+        plan.machines.push(MachinePlan {
+            name: name.into(),
+            domains: vec![kernel],
+            schedule: vec![],
+        });
+    }
+    plan.links.push(link("a", "b", LinkSettings::default()));
+    plan
+}
+
+fn run(plan: &Plan, options: RunOptions) -> Run {
+    World::run(plan, &Builtin, &options, &mut ()).expect("the plan is sound")
+}
+
+fn lives(run: &Run) -> Vec<&Life> {
+    let life = |event| match event {
+        &Event::Machine(xenemu::Event::Life { ref life, .. }) => Some(life),
+        _ => None,
+    };
+    let events = run.trace.entries().iter().map(|entry| &entry.event);
+    events.filter_map(life).collect()
+}
+
+#[test]
+fn two_booted_kernels_that_do_nothing_are_quiet_and_give_everything_back() {
+    let run = run(
+        &two_machines(),
+        RunOptions {
+            retention: Retention::Full,
+            ..RunOptions::default()
+        },
+    );
+    assert_eq!(run.internal_error, None);
+    assert_eq!(run.crashes, []);
+    assert_eq!(run.why, Ended::Quiet, "{:#?}", run.trace.entries().last());
+    assert!(lives(&run).iter().any(|life| **life == Life::Unpaused));
+    for (machine, leaks) in &run.leaks {
+        assert_eq!(leaks.total(), 0, "{machine}: {leaks:?}");
+    }
+}
+
+#[test]
+fn cuts_and_the_order_of_hosts_leave_no_mark_on_real_machines() {
+    let mut plan = two_machines();
+    let timed = |ms: u64, action| Timed {
+        at: Time(ms * 1_000_000),
+        actions: vec![act(action)],
+        span: Span::default(),
+    };
+    let machine = String::from("b");
+    plan.timeline = vec![
+        timed(
+            3,
+            Action::PowerOff {
+                machine: machine.clone(),
+            },
+        ),
+        timed(5, Action::PowerOn { machine }),
+        timed(
+            7,
+            Action::Crash {
+                domain: "a-dom".into(),
+            },
+        ),
+    ];
+    let whole = run(&plan, RunOptions::default());
+    for windows in [
+        WindowMode::Halved,
+        WindowMode::Sevenths,
+        WindowMode::Random(1),
+    ] {
+        let options = RunOptions {
+            windows,
+            reverse_hosts: true,
+            retention: Retention::Headers,
+            ..RunOptions::default()
+        };
+        assert_eq!(run(&plan, options).hash, whole.hash, "{windows:?}");
+    }
+}
+
+/// Who has 10.0.0.2? Tell 10.0.0.9 (RFC 826).
+fn arp_request() -> Vec<u8> {
+    let me = [2, 0, 0, 0, 0, 9];
+    let mut frame = vec![0xFF; 6];
+    frame.extend_from_slice(&me);
+    frame.extend_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend_from_slice(&me);
+    frame.extend_from_slice(&[10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn a_unikernel_answers_who_it_is_across_a_link_through_rings_and_bridge() {
+    let mut plan = two_machines();
+    let server = &mut plan.machines[1].domains[0];
+    server.guest = "echo".into();
+    server.vifs = vec![VifPlan {
+        ip: vec!["10.0.0.2/24".into()],
+        ..VifPlan::default()
+    }];
+    let options = RunOptions {
+        outside: Some("a".into()),
+        ..RunOptions::default()
+    };
+    let machines = XenMachines(&Builtin);
+    let mut world = World::build(&plan, &machines, &options).expect("the plan is sound");
+    let booted = Time(1_000_000_000);
+    assert_eq!(world.advance(booted, &mut ()).expect("it runs"), None);
+    world.outputs();
+    world
+        .input("a-b", &arp_request())
+        .expect("it leads outside");
+    let answered = booted.plus(10_000_000);
+    assert_eq!(world.advance(answered, &mut ()).expect("it runs"), None);
+    let reply = |(at, frame): &(Time, Vec<u8>)| {
+        *at >= booted.plus(2_000_000) && frame[20..22] == [0, 2] && frame[28..32] == [10, 0, 0, 2]
+    };
+    let outputs = world.outputs();
+    assert!(outputs.iter().any(reply), "{outputs:?}");
+    let run = world.finish(Ended::Caller, &mut ()).expect("it ends");
+    assert_eq!(run.crashes, []);
+    assert!(
+        run.leaks.iter().all(|(_, leaks)| leaks.total() == 0),
+        "{:?}",
+        run.leaks
+    );
+}
+
+/// A random plan whose domains run `guest` and have addresses on one network.
+fn random(seed: u64, guest: &str) -> Plan {
+    let mut plan = sample::plan(seed, guest);
+    let domains = plan.machines.iter_mut().flat_map(|m| &mut m.domains);
+    for (n, domain) in (2..).zip(domains) {
+        domain.vifs[0].ip = vec![format!("10.0.0.{n}/24")];
+    }
+    plan
+}
+
+#[test]
+fn rounds_are_invisible_in_random_worlds_of_real_machines() {
+    let worlds = std::env::var("EVILBIT_WORLDS").ok();
+    let worlds = worlds.and_then(|n| n.parse().ok()).unwrap_or(3);
+    let mut frames = 0;
+    for seed in 0..worlds {
+        let plan = random(seed, "echo");
+        let whole = run(&plan, RunOptions::default());
+        assert_eq!(whole.internal_error, None, "world {seed}");
+        frames += whole.stats.frames;
+        for windows in [
+            WindowMode::Halved,
+            WindowMode::Sevenths,
+            WindowMode::Random(1),
+        ] {
+            let options = RunOptions {
+                windows,
+                reverse_hosts: windows == WindowMode::Sevenths,
+                ..RunOptions::default()
+            };
+            let cut = run(&plan, options);
+            assert_eq!(cut.hash, whole.hash, "world {seed}, {windows:?}");
+        }
+    }
+    assert!(frames > 0, "no frame went from machine to machine");
+}

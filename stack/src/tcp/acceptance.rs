@@ -1,0 +1,120 @@
+//! Whether a segment lies in the receive window, and what of it does (RFC 9293, 3.10.7.4, first step, table 6).
+
+use crate::tcp::incoming::Incoming;
+use crate::tcp::recv_window::RecvSpace;
+use crate::wire::tcp::Flags;
+
+/// Whether any part of the segment is in the window.
+pub fn is_acceptable(rcv: &RecvSpace, segment: &Incoming<'_>) -> bool {
+    let window = rcv.window();
+    let starts = segment.seq.ge(rcv.nxt) && segment.seq.lt(rcv.nxt.plus(window));
+    match (segment.len(), window) {
+        (0, 0) => segment.seq == rcv.nxt,
+        (0, _) => starts,
+        // A FIN takes no buffer: the one that is due is taken even when the window is shut.
+        (1, 0) => segment.seq == rcv.nxt && segment.has(Flags::FIN),
+        (_, 0) => false,
+        (len, _) => {
+            let last = segment.seq.plus(len - 1);
+            starts || (last.ge(rcv.nxt) && last.lt(rcv.nxt.plus(window)))
+                // It begins before the window and ends behind it.
+                || (segment.seq.lt(rcv.nxt) && last.ge(rcv.nxt.plus(window)))
+        }
+    }
+}
+
+/// Cuts off what lies outside the window ("Segments with higher beginning sequence numbers should be held": the front
+/// is RCV.NXT or later afterwards).
+pub fn trim(rcv: &RecvSpace, segment: &mut Incoming<'_>) {
+    let old = rcv.nxt.after(segment.seq);
+    if old > 0 {
+        let syn = u32::from(segment.has(Flags::SYN));
+        let text = old.saturating_sub(syn).min(segment.payload.len() as u32);
+        if old > syn + text {
+            segment.flags -= Flags::FIN;
+        }
+        segment.payload = &segment.payload[text as usize..];
+        segment.flags -= Flags::SYN;
+        segment.seq = rcv.nxt;
+    }
+    let room = rcv.edge.after(segment.seq) as usize;
+    if segment.payload.len() > room {
+        segment.payload = &segment.payload[..room];
+        segment.flags -= Flags::FIN | Flags::PSH;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seq::SeqNumber;
+
+    fn space(window: u32) -> RecvSpace {
+        let mut rcv = RecvSpace::after_syn(SeqNumber(99));
+        rcv.offered(window);
+        rcv
+    }
+
+    fn segment(seq: u32, payload: &[u8], flags: Flags) -> Incoming<'_> {
+        Incoming {
+            seq: SeqNumber(seq),
+            ack: SeqNumber(0),
+            flags,
+            window: 0,
+            payload,
+            mss: None,
+            window_scale: None,
+            sack_permitted: false,
+            stamp: None,
+            sack: &[],
+        }
+    }
+
+    #[test]
+    fn the_four_cases_of_table_six() {
+        let accepts = |window, seq, payload| {
+            is_acceptable(&space(window), &segment(seq, payload, Flags::ACK))
+        };
+        // length 0, window 0
+        assert!(accepts(0, 100, b""));
+        assert!(!accepts(0, 101, b"") && !accepts(0, 99, b""));
+        // length 0, window > 0
+        assert!(accepts(10, 100, b"") && accepts(10, 109, b""));
+        assert!(!accepts(10, 99, b"") && !accepts(10, 110, b""));
+        // length > 0, window 0
+        assert!(!accepts(0, 100, b"x"));
+        // length > 0, window > 0
+        assert!(accepts(10, 98, b"abc") && accepts(10, 109, b"abc"));
+        assert!(!accepts(10, 97, b"abc") && !accepts(10, 110, b"abc"));
+        assert!(accepts(1, 99, b"abc"));
+    }
+
+    #[test]
+    fn the_fin_that_is_due_is_taken_at_window_zero() {
+        assert!(is_acceptable(&space(0), &segment(100, b"", Flags::FIN)));
+        assert!(!is_acceptable(&space(0), &segment(100, b"x", Flags::FIN)));
+    }
+
+    #[test]
+    fn old_text_and_text_behind_the_window_are_cut_off() {
+        let mut s = segment(98, b"abcdef", Flags::FIN | Flags::PSH);
+        trim(&space(2), &mut s);
+        assert_eq!((s.seq, s.payload), (SeqNumber(100), &b"cd"[..]));
+        assert!(!s.has(Flags::FIN));
+    }
+
+    #[test]
+    fn an_old_syn_is_cut_off_and_a_due_fin_stays() {
+        let mut s = segment(99, b"ab", Flags::SYN | Flags::FIN);
+        trim(&space(10), &mut s);
+        assert_eq!((s.seq, s.payload), (SeqNumber(100), &b"ab"[..]));
+        assert_eq!(s.flags, Flags::FIN);
+    }
+
+    #[test]
+    fn an_old_fin_is_cut_off() {
+        let mut s = segment(98, b"a", Flags::FIN);
+        trim(&space(10), &mut s);
+        assert_eq!((s.seq, s.flags), (SeqNumber(100), Flags::empty()));
+    }
+}

@@ -1,0 +1,141 @@
+//! What both sides' SYN segments settle: segment size, window scale, SACK, timestamps (RFC 9293, 3.7.1; RFC 7323;
+//! RFC 2018). An option holds only if both sides named it.
+
+use crate::profile::TcpProfile;
+use crate::tcp::incoming::Incoming;
+use crate::wire::tcp::HEADER_LEN;
+
+/// Octets of an IPv4 header, and of an IPv6 header.
+const IP_HEADERS: [u16; 2] = [20, 40];
+/// Octets that the timestamps option takes in every segment, padding counted.
+pub const STAMP_LEN: u16 = 12;
+/// RFC 7323, 2.3: a larger shift is taken as this.
+const MAX_SHIFT: u8 = 14;
+
+/// The terms of a connection. Before the peer's SYN they are what we offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// Most octets of text and options in a segment of ours (Eff.snd.MSS, options not yet counted).
+    pub send_mss: u16,
+    /// What we announce: octets of text in a segment to us.
+    pub recv_mss: u16,
+    /// The shift of the peer's window field.
+    pub send_shift: u8,
+    /// The shift of ours.
+    pub recv_shift: u8,
+    pub window_scaling: bool,
+    pub timestamps: bool,
+    pub sack: bool,
+}
+
+impl Agreed {
+    /// What a SYN of ours offers.
+    pub fn offer(profile: &TcpProfile, recv_buffer: usize) -> Agreed {
+        Agreed {
+            send_mss: profile.default_mss,
+            recv_mss: profile.default_mss,
+            send_shift: 0,
+            recv_shift: shift_for(recv_buffer),
+            window_scaling: profile.window_scaling,
+            timestamps: profile.timestamps,
+            sack: profile.sack,
+        }
+    }
+
+    /// The way to the peer takes packets of `mtu` bytes; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
+    /// announced is the MTU less the fixed headers.
+    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16, profile: &TcpProfile) {
+        let headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
+        let fits = u16::try_from(mtu)
+            .unwrap_or(u16::MAX)
+            .saturating_sub(headers);
+        let limit = if limit == 0 { u16::MAX } else { limit };
+        self.recv_mss = fits.min(limit).max(profile.min_mss);
+    }
+
+    /// The peer's SYN says what it wants. `offered` must hold our own offer.
+    pub fn settle(&mut self, syn: &Incoming<'_>, profile: &TcpProfile) {
+        // RFC 9293, MUST-15: without the option, 536. A zero names no size, so it counts as absent; a tiny one would
+        // make us send more headers than text (CVE-2019-11479), so there is a floor.
+        self.send_mss = match syn.mss {
+            None | Some(0) => profile.default_mss,
+            Some(mss) => mss.max(profile.min_mss),
+        };
+        self.timestamps &= syn.stamp.is_some();
+        self.sack &= syn.sack_permitted;
+        self.window_scaling &= syn.window_scale.is_some();
+        if self.window_scaling {
+            self.send_shift = syn.window_scale.unwrap_or(0).min(MAX_SHIFT);
+        } else {
+            self.send_shift = 0;
+            self.recv_shift = 0;
+        }
+    }
+
+    /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
+    pub fn smss(&self) -> u32 {
+        let mss = self.send_mss.min(self.recv_mss);
+        u32::from(mss - if self.timestamps { STAMP_LEN } else { 0 })
+    }
+}
+
+/// The least shift with which a window field can say `window`.
+fn shift_for(window: usize) -> u8 {
+    (0..MAX_SHIFT)
+        .find(|&shift| window >> shift <= usize::from(u16::MAX))
+        .unwrap_or(MAX_SHIFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::wire::tcp::Segment;
+    use xen_abi::Fuel;
+
+    fn settled(options: &[u8]) -> Agreed {
+        let profile = Profile::default();
+        let mut bytes = [0u8; 60];
+        bytes[12] = ((HEADER_LEN + options.len()) as u8 / 4) << 4;
+        bytes[HEADER_LEN..HEADER_LEN + options.len()].copy_from_slice(options);
+        let segment = Segment::parse(&bytes).expect("well formed");
+        let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
+        let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
+        agreed.set_mtu(1500, false, 0, &profile.tcp);
+        agreed.settle(&syn, &profile.tcp);
+        agreed
+    }
+
+    #[test]
+    fn without_options_the_peer_gets_segments_of_536() {
+        let agreed = settled(&[]);
+        assert_eq!(agreed.smss(), 536);
+        assert!(!agreed.timestamps && !agreed.sack && !agreed.window_scaling);
+        assert_eq!(agreed.recv_shift, 0);
+    }
+
+    #[test]
+    fn a_segment_size_of_zero_counts_as_absent_and_a_tiny_one_as_the_floor() {
+        assert_eq!(settled(&[2, 4, 0, 0]).smss(), 536);
+        assert_eq!(settled(&[2, 4, 0, 48]).smss(), 216);
+    }
+
+    #[test]
+    fn timestamps_take_their_place_out_of_every_segment() {
+        let agreed = settled(&[2, 4, 5, 0xB4, 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!((agreed.recv_mss, agreed.smss()), (1460, 1448));
+    }
+
+    #[test]
+    fn a_shift_beyond_fourteen_is_fourteen() {
+        let agreed = settled(&[1, 3, 3, 200]);
+        assert_eq!((agreed.send_shift, agreed.recv_shift), (14, 3));
+    }
+
+    #[test]
+    fn the_least_shift_that_can_say_the_window_is_offered() {
+        assert_eq!(shift_for(65_535), 0);
+        assert_eq!(shift_for(65_536), 1);
+        assert_eq!(shift_for(usize::MAX), 14);
+    }
+}

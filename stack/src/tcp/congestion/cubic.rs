@@ -1,0 +1,176 @@
+//! CUBIC (RFC 9438) in integers: octets and milliseconds, and a cube root of our own, because `core` has none and
+//! floats have no place in a protocol's decisions.
+
+use xen_abi::Instant;
+
+use super::{Acked, Algorithm, Window};
+use crate::profile::MS;
+
+/// One epoch of congestion avoidance: from one loss to the next.
+#[derive(Clone, Copy, Debug)]
+struct Epoch {
+    start: Instant,
+    /// K, milliseconds: how long the curve takes to come back to W_max.
+    k: u64,
+    /// W_max, or the window at which the epoch began if that is larger.
+    origin: u32,
+    /// W_est: what Reno would have by now (RFC 9438, 4.3).
+    reno: u32,
+}
+
+/// CUBIC's memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cubic {
+    /// The window before the last loss, lowered for fast convergence; 0: no loss yet.
+    w_max: u32,
+    /// cwnd_prior: the window before the last loss.
+    prior: u32,
+    epoch: Option<Epoch>,
+}
+
+impl Cubic {
+    fn epoch(&mut self, window: &Window, now: Instant) -> &mut Epoch {
+        let w_max = self.w_max;
+        self.epoch.get_or_insert_with(|| Epoch {
+            start: now,
+            // RFC 9438, 4.2: K = cbrt((W_max - cwnd_epoch) / C), with C = 0.4 segments a second cubed.
+            k: cube_root(
+                u64::from(w_max.saturating_sub(window.cwnd)) * 2_500_000_000
+                    / u64::from(window.smss),
+            ),
+            origin: w_max.max(window.cwnd),
+            reno: window.cwnd,
+        })
+    }
+}
+
+impl Epoch {
+    /// W_cubic(t) = C·(t − K)³ + W_max, in octets, for t in milliseconds.
+    fn cubic(&self, t: u64, smss: u32) -> u32 {
+        // 2²¹ ms are 35 min; beyond, the curve has long met its bound.
+        let distance = t.abs_diff(self.k).min(1 << 21);
+        // 0.4 · smss · (ms / 1000)³
+        let octets = u128::from(distance).pow(3) * u128::from(smss) / 2_500_000_000;
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        if t < self.k {
+            self.origin.saturating_sub(octets)
+        } else {
+            self.origin.saturating_add(octets)
+        }
+    }
+}
+
+impl Algorithm for Cubic {
+    fn avoid(&mut self, window: &mut Window, acked: &Acked) {
+        let prior = self.prior;
+        let (cwnd, smss) = (u64::from(window.cwnd), u64::from(window.smss));
+        let octets = u64::from(acked.octets);
+        let epoch = self.epoch(window, acked.now);
+        // RFC 9438, 4.3: Reno's window with alpha = 3·(1 − 0.7)/(1 + 0.7) = 9/17, and 1 once it is past cwnd_prior.
+        let (num, den) = if epoch.reno < prior { (9, 17) } else { (1, 1) };
+        let step = smss * octets * num / (cwnd * den);
+        epoch.reno = epoch.reno.saturating_add(step as u32);
+        let reno = epoch.reno;
+        let t = acked.now.since(epoch.start) / MS;
+        if epoch.cubic(t, window.smss) < reno {
+            window.grow(reno.saturating_sub(window.cwnd));
+            return;
+        }
+        // RFC 9438, 4.4 and 4.5: towards the curve a round trip ahead, by no more than half of the window.
+        let ahead = epoch.cubic(t + acked.srtt / MS, window.smss);
+        let target = u64::from(ahead).clamp(cwnd, cwnd + cwnd / 2);
+        window.grow(((target - cwnd) * octets / cwnd) as u32);
+    }
+
+    fn threshold(&mut self, window: &Window, flight: u32) -> u32 {
+        // RFC 9438, 4.7: a loss below the last maximum leaves room for others.
+        self.w_max = if window.cwnd < self.w_max {
+            (u64::from(window.cwnd) * 17 / 20) as u32
+        } else {
+            window.cwnd
+        };
+        self.prior = window.cwnd;
+        self.epoch = None;
+        // RFC 9438, 4.6: beta is 0.7.
+        (u64::from(flight) * 7 / 10) as u32
+    }
+}
+
+/// The greatest integer whose cube is not above `n`.
+fn cube_root(n: u64) -> u64 {
+    let mut root = 0u64;
+    for bit in (0..22).rev() {
+        let candidate = root | 1 << bit;
+        if u128::from(candidate).pow(3) <= u128::from(n) {
+            root = candidate;
+        }
+    }
+    root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::SEC;
+    use proptest::prelude::*;
+
+    fn after_a_loss() -> (Cubic, Window) {
+        let mut window = Window {
+            cwnd: 100_000,
+            ssthresh: 100_000,
+            smss: 1000,
+        };
+        let mut cubic = Cubic::default();
+        window.cwnd = cubic.threshold(&window, 100_000);
+        (cubic, window)
+    }
+
+    /// Acknowledges whole windows, a round trip of 100 ms each, for so long; the window then.
+    fn grow(cubic: &mut Cubic, window: &mut Window, from: u64, seconds: u64) -> u32 {
+        for round in 0..seconds * 10 {
+            for _ in 0..window.cwnd / 1000 {
+                let acked = Acked {
+                    octets: 1000,
+                    now: Instant(from + round * 100 * MS),
+                    srtt: 100 * MS,
+                };
+                cubic.avoid(window, &acked);
+            }
+        }
+        window.cwnd
+    }
+
+    #[test]
+    fn a_loss_leaves_seven_tenths() {
+        assert_eq!(after_a_loss().1.cwnd, 70_000);
+    }
+
+    #[test]
+    fn the_window_is_back_at_its_maximum_after_k() {
+        // K = cbrt(30 / 0.4) = 4.2 s
+        let (mut cubic, mut window) = after_a_loss();
+        let early = grow(&mut cubic, &mut window, 0, 2);
+        assert!((85_000..100_000).contains(&early), "{early}");
+        let back = grow(&mut cubic, &mut window, 2 * SEC, 2);
+        assert!((98_000..103_000).contains(&back), "{back}");
+        let beyond = grow(&mut cubic, &mut window, 4 * SEC, 4);
+        assert!(beyond > 115_000, "{beyond}");
+    }
+
+    #[test]
+    fn a_second_loss_below_the_maximum_lowers_it() {
+        let (mut cubic, window) = after_a_loss();
+        cubic.threshold(&window, 70_000);
+        assert_eq!(cubic.w_max, 59_500);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_cube_root_is_exact(n in any::<u64>()) {
+            let root = u128::from(cube_root(n));
+            prop_assert!(root.pow(3) <= u128::from(n));
+            prop_assert!(root == (1 << 22) - 1 || (root + 1).pow(3) > u128::from(n));
+        }
+    }
+}

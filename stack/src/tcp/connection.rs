@@ -1,0 +1,278 @@
+//! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
+//! connection in trouble needs is boxed by the part that needs it.
+
+use xen_abi::Instant;
+
+use crate::api::{Ready, SocketError};
+use crate::event::{TcpState, TimerKinds};
+use crate::seq::SeqNumber;
+use crate::tcp::agreed::Agreed;
+use crate::tcp::congestion::Controller;
+use crate::tcp::deadlines::{Deadlines, Timer};
+use crate::tcp::delayed_ack::AckState;
+use crate::tcp::options::SocketOptions;
+use crate::tcp::recovery::Recovery;
+use crate::tcp::recv_buffer::RecvBuffer;
+use crate::tcp::recv_window::RecvSpace;
+use crate::tcp::reset::{ChallengeLimit, Reset};
+use crate::tcp::rto::Rto;
+use crate::tcp::sack::InFlight;
+use crate::tcp::send_buffer::SendBuffer;
+use crate::tcp::send_window::SendSpace;
+use crate::tcp::shared::Shared;
+use crate::tcp::timestamps::Stamps;
+use crate::tcp::tuple::Tuple;
+
+/// Who answers for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// An application holds the handle.
+    Application,
+    /// The listener with this index, until it is accepted.
+    Listener(u32),
+    /// The handle is closed; the connection says goodbye in the background.
+    Nobody,
+}
+
+bitflags::bitflags! {
+    /// What is true of a connection, or to be done with it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Marks: u16 {
+        /// The application receives no more.
+        const READ_SHUT = 1;
+        /// The first segment is to be sent again.
+        const RESEND_HEAD = 1 << 2;
+        /// A zero-window probe is due.
+        const PROBE = 1 << 3;
+        /// Silly-window avoidance has waited long enough.
+        const OVERRIDE = 1 << 4;
+        /// A keep-alive is due.
+        const KEEP_ALIVE = 1 << 5;
+        /// The path's MTU is known.
+        const ROUTED = 1 << 6;
+        /// The SYN was sent more than once.
+        const SYN_LOST = 1 << 7;
+        /// It waits in its listener's accept queue.
+        const ACCEPTABLE = 1 << 8;
+        /// The application was refused room to send.
+        const SEND_BLOCKED = 1 << 9;
+        /// Readiness grew.
+        const NEWS = 1 << 10;
+        /// It stands in the engine's queue of connections with something to send.
+        const PENDING = 1 << 11;
+        /// It stands in the engine's queue of ready sockets.
+        const READY_QUEUED = 1 << 12;
+        /// The engine has taken it out of its tables.
+        const BURIED = 1 << 14;
+        /// Its local address was bound by the application.
+        const BOUND = 1 << 1;
+    }
+}
+
+/// One connection.
+pub struct Connection {
+    pub tuple: Tuple,
+    state: TcpState,
+    pub owner: Owner,
+    pub marks: Marks,
+    /// Where our FIN stands, once the application sends no more.
+    pub fin: Option<SeqNumber>,
+    /// The pending error.
+    pub error: Option<SocketError>,
+    /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
+    pub soft_error: Option<SocketError>,
+    pub options: SocketOptions,
+    pub agreed: Agreed,
+    pub snd: SendSpace,
+    pub rcv: RecvSpace,
+    pub outbox: SendBuffer,
+    pub inbox: RecvBuffer,
+    pub ack: AckState,
+    pub stamps: Stamps,
+    pub rto: Rto,
+    pub congestion: Controller,
+    pub recovery: Recovery,
+    pub deadlines: Deadlines,
+    /// The timers' kinds that the engine has counted.
+    pub counted: TimerKinds,
+    pub challenges: ChallengeLimit,
+    /// Keep-alives without an answer.
+    pub unanswered: u8,
+    /// When a segment of the peer's last arrived.
+    pub last_heard: Instant,
+    /// When text was last sent.
+    pub last_sent: Instant,
+}
+
+impl Connection {
+    /// A connection that is about to send its SYN.
+    pub fn new(
+        tuple: Tuple,
+        owner: Owner,
+        options: SocketOptions,
+        iss: SeqNumber,
+        shared: &Shared,
+        now: Instant,
+    ) -> Connection {
+        let profile = shared.tcp();
+        Connection {
+            tuple,
+            state: match owner {
+                Owner::Listener(_) => TcpState::Listen,
+                _ => TcpState::Closed,
+            },
+            owner,
+            fin: None,
+            marks: Marks::default(),
+            error: None,
+            soft_error: None,
+            options,
+            agreed: Agreed::offer(profile, options.recv_buffer as usize),
+            snd: SendSpace::new(iss),
+            rcv: RecvSpace::default(),
+            outbox: SendBuffer::default(),
+            inbox: RecvBuffer::default(),
+            ack: AckState::default(),
+            // RFC 7323, 5.4: each connection's clock begins at a secret value of its own.
+            stamps: Stamps::new(shared.keys.stamps.hash_tuple(&tuple) as u32),
+            rto: Rto::new(profile),
+            congestion: Controller::new(profile),
+            recovery: Recovery::new(iss),
+            deadlines: Deadlines::default(),
+            counted: TimerKinds::empty(),
+            challenges: ChallengeLimit::default(),
+            unanswered: 0,
+            last_heard: now,
+            last_sent: now,
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> TcpState {
+        self.state
+    }
+
+    /// Changes the state, and says so.
+    pub fn enter(&mut self, shared: &mut Shared, to: TcpState) {
+        let from = self.state;
+        assert!(
+            crate::tcp::state::is_transition(from, to),
+            "{} to {} is no transition of RFC 9293",
+            from.name(),
+            to.name()
+        );
+        self.state = to;
+        shared.report_state(&self.tuple, from, to);
+    }
+
+    /// The path takes packets of `mtu` bytes.
+    pub fn set_mtu(&mut self, mtu: usize, shared: &Shared) {
+        self.marks |= Marks::ROUTED;
+        let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
+        self.agreed.set_mtu(mtu, ipv6, limit, shared.tcp());
+        if self.snd.syn_acked() {
+            self.congestion.set_smss(self.agreed.smss());
+        }
+    }
+
+    /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
+    pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
+        self.outbox.clear(&mut shared.pool);
+        if error.is_some() {
+            self.inbox.clear(&mut shared.pool);
+        }
+        self.deadlines.disarm_all();
+        self.ack.sent();
+        self.marks |= Marks::NEWS;
+        self.error = self.error.or(error);
+        self.enter(shared, TcpState::Closed);
+    }
+
+    /// Aborts: a RST if the peer knows of the connection (RFC 9293, 3.10.5), then CLOSED.
+    pub fn abort(&mut self, shared: &mut Shared, error: Option<SocketError>) {
+        if crate::tcp::state::abort_sends_reset(self.state) {
+            shared.reset(Reset {
+                tuple: self.tuple,
+                seq: self.snd.acceptable(),
+                ack: Some(self.rcv.nxt),
+            });
+        }
+        self.die(shared, error);
+    }
+
+    /// Enters TIME-WAIT, or begins it again.
+    pub fn time_wait(&mut self, shared: &mut Shared, now: Instant) {
+        if self.state != TcpState::TimeWait {
+            self.enter(shared, TcpState::TimeWait);
+        }
+        self.deadlines.disarm(Timer::Retransmit);
+        self.deadlines.disarm(Timer::Persist);
+        self.deadlines.disarm(Timer::KeepAlive);
+        // RFC 9293, MUST-13: twice the maximum segment lifetime.
+        self.deadlines
+            .arm(Timer::Linger, now.plus(2 * shared.tcp().msl));
+    }
+
+    /// Where the octet behind the send buffer stands: the FIN's place, if there is one.
+    pub fn data_end(&self) -> SeqNumber {
+        self.fin
+            .unwrap_or_else(|| self.snd.buffer_start().plus(self.outbox.len()))
+    }
+
+    /// The application sends no more: a FIN follows what is queued.
+    pub fn queue_fin(&mut self) {
+        self.fin = Some(self.data_end());
+    }
+
+    /// Whether our FIN was sent and is acknowledged.
+    pub fn fin_acked(&self) -> bool {
+        self.fin.is_some_and(|fin| self.snd.una.gt(fin))
+    }
+
+    /// Whether the peer's FIN has been taken.
+    pub fn fin_received(&self) -> bool {
+        crate::tcp::state::has_received_fin(self.state)
+    }
+
+    /// The numbers that the scoreboard needs.
+    pub fn in_flight(&self, shared: &Shared) -> InFlight {
+        InFlight {
+            una: self.snd.una,
+            max: self.snd.max,
+            high_rxt: self.recovery.high_rxt.max(self.snd.una),
+            smss: self.congestion.smss(),
+            dup_thresh: shared.tcp().dup_thresh,
+        }
+    }
+
+    /// The window to offer now, in octets, before it is scaled.
+    pub fn window_to_offer(&self) -> u32 {
+        let limit = self.options.recv_buffer as usize;
+        let free = limit.saturating_sub(self.inbox.len());
+        self.rcv.offer(free, limit, self.agreed.recv_mss)
+    }
+
+    /// Octets that the application may send now.
+    pub fn send_room(&self) -> usize {
+        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
+        if may {
+            (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
+        } else {
+            0
+        }
+    }
+
+    /// What the socket is ready for.
+    pub fn ready(&self) -> Ready {
+        let mut ready = Ready::empty();
+        let closed = self.state == TcpState::Closed;
+        let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
+        let cannot_send = closed || self.fin.is_some();
+        ready.set(Ready::READ, !self.inbox.is_empty() || no_more);
+        ready.set(Ready::READ_CLOSED, no_more);
+        ready.set(Ready::WRITE, self.send_room() > 0 || closed);
+        ready.set(Ready::HANGUP, no_more && cannot_send);
+        ready.set(Ready::ERROR, self.error.is_some());
+        ready
+    }
+}

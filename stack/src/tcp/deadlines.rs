@@ -1,0 +1,101 @@
+//! A connection's timers: a deadline each, or never.
+
+use xen_abi::Instant;
+
+use crate::event::TimerKinds;
+
+const NEVER: Instant = Instant(u64::MAX);
+
+/// What a connection may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// Retransmission (RFC 6298).
+    Retransmit,
+    /// Zero-window probe, or the override timeout of silly-window avoidance.
+    Persist,
+    /// Delayed ACK.
+    DelayedAck,
+    /// Keep-alive.
+    KeepAlive,
+    /// The end of TIME-WAIT, or of FIN-WAIT-2 when nobody owns the connection.
+    Linger,
+}
+
+const ALL: [Timer; 5] = [
+    Timer::Retransmit,
+    Timer::Persist,
+    Timer::DelayedAck,
+    Timer::KeepAlive,
+    Timer::Linger,
+];
+
+/// Deadlines by timer.
+pub struct Deadlines([Instant; ALL.len()]);
+
+impl Default for Deadlines {
+    fn default() -> Deadlines {
+        Deadlines([NEVER; ALL.len()])
+    }
+}
+
+impl Deadlines {
+    /// Sets a timer.
+    pub fn arm(&mut self, timer: Timer, at: Instant) {
+        self.0[timer as usize] = at;
+    }
+    /// Stops a timer.
+    pub fn disarm(&mut self, timer: Timer) {
+        self.0[timer as usize] = NEVER;
+    }
+    /// Stops all.
+    pub fn disarm_all(&mut self) {
+        *self = Deadlines::default();
+    }
+    /// Whether a timer is set.
+    pub fn is_armed(&self, timer: Timer) -> bool {
+        self.0[timer as usize] != NEVER
+    }
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Instant> {
+        self.0.iter().min().copied().filter(|&at| at != NEVER)
+    }
+    /// A timer that is due, stopped now.
+    pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
+        let due = ALL
+            .into_iter()
+            .find(|&t| self.is_armed(t) && self.0[t as usize] <= now)?;
+        self.disarm(due);
+        Some(due)
+    }
+    /// Which kinds are set.
+    pub fn kinds(&self) -> TimerKinds {
+        ALL.into_iter()
+            .filter(|&t| self.is_armed(t))
+            .map(|t| match t {
+                Timer::Retransmit | Timer::Persist | Timer::DelayedAck => TimerKinds::FINISH,
+                Timer::KeepAlive => TimerKinds::KEEP_ALIVE,
+                Timer::Linger => TimerKinds::TIME_WAIT,
+            })
+            .fold(TimerKinds::empty(), TimerKinds::union)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_due_timer_is_taken_once() {
+        let mut deadlines = Deadlines::default();
+        deadlines.arm(Timer::KeepAlive, Instant(9));
+        deadlines.arm(Timer::Retransmit, Instant(5));
+        assert_eq!(deadlines.next(), Some(Instant(5)));
+        assert_eq!(
+            deadlines.kinds(),
+            TimerKinds::FINISH | TimerKinds::KEEP_ALIVE
+        );
+        assert_eq!(deadlines.take_due(Instant(7)), Some(Timer::Retransmit));
+        assert_eq!(deadlines.take_due(Instant(7)), None);
+        assert_eq!(deadlines.next(), Some(Instant(9)));
+    }
+}

@@ -1,0 +1,116 @@
+//! What happens when a connection's timer expires: retransmission timeout and give-up (RFC 9293, 3.8.3), zero-window
+//! probes (3.8.6.1), delayed ACK, keep-alive (3.8.4), the end of TIME-WAIT.
+
+use xen_abi::Instant;
+
+use crate::api::SocketError;
+use crate::event::{TcpNote, TcpState};
+use crate::tcp::connection::{Connection, Marks, Owner};
+use crate::tcp::deadlines::Timer;
+use crate::tcp::recovery::Phase;
+use crate::tcp::shared::Shared;
+
+impl Connection {
+    /// Handles every timer that is due. Nothing is sent: what is due is marked.
+    pub fn expire(&mut self, shared: &mut Shared, now: Instant) {
+        while let Some(timer) = self.deadlines.take_due(now) {
+            shared.fuel.burn(1);
+            match timer {
+                Timer::Retransmit => self.retransmission_timeout(shared, now),
+                Timer::Persist => self.persist_timeout(shared, now),
+                Timer::DelayedAck => self.ack.now(),
+                Timer::KeepAlive => self.keep_alive_timeout(shared, now),
+                Timer::Linger => self.die(shared, None),
+            }
+        }
+    }
+
+    /// RFC 6298, 5.4 to 5.6, and RFC 5681, 3.1.
+    fn retransmission_timeout(&mut self, shared: &mut Shared, now: Instant) {
+        if self.is_given_up(shared, now) {
+            self.time_out(shared);
+            return;
+        }
+        shared.note(&self.tuple, TcpNote::RtoExpired, self.snd.una);
+        let first = self.rto.timeouts == 0;
+        self.rto.back_off();
+        // MUST-20, R1: perhaps there is a better route.
+        if self.rto.timeouts == shared.tcp().r1_retransmits {
+            self.marks -= Marks::ROUTED;
+        }
+        self.snd.nxt = self.snd.una;
+        self.marks -= Marks::RESEND_HEAD;
+        if !self.snd.syn_acked() {
+            self.marks |= Marks::SYN_LOST;
+            return;
+        }
+        let flight = self.snd.max.since(self.snd.una);
+        let fresh = self.recovery.phase != Phase::Timeout;
+        self.congestion.timeout(flight, first && fresh);
+        self.recovery.timeout(self.snd.una, self.snd.max);
+    }
+
+    /// R2 (RFC 9293, 3.8.3): by time, longer for SYN segments (MUST-23). A half-open connection of a listener gets a
+    /// few tries only, since anybody can cause it.
+    fn is_given_up(&self, shared: &Shared, now: Instant) -> bool {
+        let profile = shared.tcp();
+        let waited = now.since(self.rto.since);
+        match self.state() {
+            TcpState::SynSent => waited >= profile.r2_syn,
+            TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
+                self.rto.timeouts >= profile.syn_ack_retries
+            }
+            TcpState::SynReceived => waited >= profile.r2_syn,
+            _ => waited >= profile.r2,
+        }
+    }
+
+    /// Gives up: with the reason that ICMP gave, if there is one.
+    fn time_out(&mut self, shared: &mut Shared) {
+        let error = self.soft_error.unwrap_or(SocketError::ETIMEDOUT);
+        self.abort(shared, Some(error));
+    }
+
+    /// The peer's window has been shut, or too small to be worth a segment, for long enough.
+    fn persist_timeout(&mut self, shared: &mut Shared, now: Instant) {
+        if self.snd.wnd > 0 {
+            self.marks |= Marks::OVERRIDE;
+            return;
+        }
+        if now.since(self.rto.since) >= shared.tcp().r2 {
+            // MUST-37 keeps a connection whose peer acknowledges the probes; this one is silent.
+            self.time_out(shared);
+            return;
+        }
+        self.marks |= Marks::PROBE;
+        // SHLD-30: the interval between probes grows exponentially.
+        self.rto.back_off();
+    }
+
+    /// MUST-26: only when nothing was heard for the whole interval, so traffic only moves the deadline.
+    fn keep_alive_timeout(&mut self, shared: &mut Shared, now: Instant) {
+        let profile = shared.tcp();
+        let quiet = now.since(self.last_heard);
+        if quiet < profile.keepalive_idle || self.snd.has_outstanding() {
+            let at = self.last_heard.plus(profile.keepalive_idle);
+            let at = at.max(now.plus(profile.keepalive_interval.min(profile.keepalive_idle)));
+            self.deadlines.arm(Timer::KeepAlive, at);
+            return;
+        }
+        // MUST-29: no single unanswered probe means that the connection is dead.
+        if self.unanswered >= profile.keepalive_probes {
+            self.time_out(shared);
+            return;
+        }
+        self.unanswered += 1;
+        self.marks |= Marks::KEEP_ALIVE;
+        self.deadlines
+            .arm(Timer::KeepAlive, now.plus(profile.keepalive_interval));
+    }
+
+    /// Nobody waits for the peer's FIN any more: FIN-WAIT-2 ends by itself.
+    pub fn linger_in_fin_wait_2(&mut self, shared: &Shared, now: Instant) {
+        self.deadlines
+            .arm(Timer::Linger, now.plus(shared.tcp().fin_wait_2));
+    }
+}

@@ -1,0 +1,108 @@
+//! A listener: connections half open because of it, and connections that wait to be accepted, both bounded.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use core::net::SocketAddr;
+
+use crate::profile::TcpProfile;
+use crate::tcp::options::SocketOptions;
+
+/// A socket in LISTEN.
+pub struct Listener {
+    pub local: SocketAddr,
+    pub options: SocketOptions,
+    backlog: usize,
+    /// Connections in SYN-RECEIVED.
+    half_open: BTreeSet<u32>,
+    /// Connections that the application has not accepted, the oldest in front.
+    established: VecDeque<u32>,
+    /// It stands in the engine's queue of ready sockets.
+    pub ready_queued: bool,
+}
+
+impl Listener {
+    /// A listener without connections.
+    pub fn new(
+        local: SocketAddr,
+        options: SocketOptions,
+        backlog: usize,
+        profile: &TcpProfile,
+    ) -> Listener {
+        let mut listener = Listener {
+            local,
+            options,
+            backlog: 0,
+            half_open: BTreeSet::new(),
+            established: VecDeque::new(),
+            ready_queued: false,
+        };
+        listener.set_backlog(backlog, profile);
+        listener
+    }
+
+    /// `listen(2)`'s argument, at least 1.
+    pub fn set_backlog(&mut self, backlog: usize, profile: &TcpProfile) {
+        self.backlog = backlog.clamp(1, profile.max_backlog);
+    }
+
+    /// Whether one more SYN can be taken. Half-open connections count against the SYN queue only, so that an attacker
+    /// who never answers cannot fill the backlog.
+    pub fn has_room(&self, profile: &TcpProfile) -> bool {
+        self.half_open.len() < profile.syn_queue && self.established.len() < self.backlog
+    }
+
+    /// Whether a connection waits.
+    pub fn is_ready(&self) -> bool {
+        !self.established.is_empty()
+    }
+
+    /// A SYN made a connection.
+    pub fn opening(&mut self, connection: u32) {
+        self.half_open.insert(connection);
+    }
+
+    /// The handshake is over.
+    pub fn opened(&mut self, connection: u32) {
+        self.half_open.remove(&connection);
+        self.established.push_back(connection);
+    }
+
+    /// A half-open connection is gone.
+    pub fn gone(&mut self, connection: u32) {
+        self.half_open.remove(&connection);
+    }
+
+    /// The connection that waits longest.
+    pub fn accept(&mut self) -> Option<u32> {
+        self.established.pop_front()
+    }
+
+    /// All connections that nobody will accept.
+    pub fn into_orphans(self) -> impl Iterator<Item = u32> {
+        self.half_open.into_iter().chain(self.established)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_queues_are_bounded() {
+        let profile = TcpProfile {
+            syn_queue: 2,
+            ..TcpProfile::default()
+        };
+        let local = "0.0.0.0:80".parse().expect("an address");
+        let mut listener = Listener::new(local, SocketOptions::new(&profile), 2, &profile);
+        listener.opening(1);
+        listener.opening(2);
+        assert!(!listener.has_room(&profile));
+        listener.opened(1);
+        assert!(listener.has_room(&profile));
+        listener.opened(2);
+        assert!(!listener.has_room(&profile));
+        assert_eq!(listener.accept(), Some(1));
+        assert!(listener.has_room(&profile));
+        assert_eq!(listener.into_orphans().count(), 1);
+    }
+}

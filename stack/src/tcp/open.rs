@@ -1,0 +1,120 @@
+//! How connections begin: the SYN that a listener takes (RFC 9293, 3.10.7.2), the answer to our own SYN, simultaneous
+//! open included (3.10.7.3), and entering ESTABLISHED.
+
+use xen_abi::Instant;
+
+use crate::api::SocketError;
+use crate::event::TcpState;
+use crate::tcp::connection::{Connection, Marks};
+use crate::tcp::deadlines::Timer;
+use crate::tcp::incoming::Incoming;
+use crate::tcp::recv_window::RecvSpace;
+use crate::tcp::reset::Reset;
+use crate::tcp::shared::Shared;
+use crate::tcp::state;
+use crate::wire::tcp::Flags;
+
+impl Connection {
+    /// A listener's connection takes the SYN that made it.
+    pub fn take_first_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+        self.take_syn(shared, now, syn);
+        self.enter(shared, TcpState::SynReceived);
+    }
+
+    /// A segment arrives in SYN-SENT (RFC 9293, 3.10.7.3).
+    pub fn arrives_in_syn_sent(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        segment: &Incoming<'_>,
+    ) {
+        // First: the ACK bit. SND.UNA < SEG.ACK =< SND.NXT is acceptable.
+        let acked = segment.has(Flags::ACK);
+        if acked && !(segment.ack.gt(self.snd.iss) && segment.ack.le(self.snd.max)) {
+            if let Some(reset) = Reset::answer(self.tuple, segment) {
+                shared.reset(reset);
+            }
+            return;
+        }
+        // Second: the RST bit. "If the ACK was acceptable, then signal to the user 'error: connection reset'."
+        if segment.has(Flags::RST) {
+            if acked {
+                self.die(shared, Some(SocketError::ECONNREFUSED));
+            }
+            return;
+        }
+        // Fourth: the SYN bit. Without it the segment says nothing.
+        if !segment.has(Flags::SYN) {
+            return;
+        }
+        self.take_syn(shared, now, segment);
+        self.heard(now);
+        if acked {
+            self.snd.set_window(segment);
+            self.acknowledged(shared, now, segment);
+            self.established(shared, now);
+            self.ack.now();
+            self.take_rest_of_syn(shared, now, segment);
+        } else {
+            // Simultaneous open: SYN-RECEIVED, and <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
+            self.enter(shared, TcpState::SynReceived);
+            self.snd.nxt = self.snd.una;
+        }
+    }
+
+    /// Enters ESTABLISHED; our SYN is acknowledged.
+    pub fn established(&mut self, shared: &mut Shared, now: Instant) {
+        let syn_lost = self.marks.contains(Marks::SYN_LOST);
+        self.rto.established(syn_lost, shared.tcp());
+        self.congestion
+            .established(self.agreed.smss(), syn_lost, shared.tcp());
+        self.enter(shared, TcpState::Established);
+        self.marks |= Marks::NEWS;
+        self.keep_alive_from(shared, now);
+        // A CLOSE that came before is done now.
+        if self.fin.is_some()
+            && let Some(next) = state::after_close(self.state())
+        {
+            self.enter(shared, next);
+        }
+    }
+
+    /// RCV.NXT, IRS, and what the options settle.
+    fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+        self.rcv = RecvSpace::after_syn(syn.seq);
+        self.stamps.last_ack_sent = self.rcv.nxt;
+        self.agreed.settle(syn, shared.tcp());
+        if let Some((value, _)) = syn.stamp.filter(|_| self.agreed.timestamps) {
+            self.stamps.set(value, now);
+        }
+        // The window of a SYN is never scaled.
+        self.snd.wnd = syn.window;
+        self.snd.max_wnd = syn.window;
+        self.snd.wl1 = syn.seq;
+    }
+
+    /// "If there are other controls or text in the segment, then continue processing at the sixth step": what came
+    /// with the SYN-ACK is taken as far as the window that our SYN offered goes.
+    fn take_rest_of_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+        if syn.payload.is_empty() && !syn.has(Flags::FIN) {
+            return;
+        }
+        self.rcv
+            .offered(self.window_to_offer().min(u32::from(u16::MAX)));
+        let mut rest = *syn;
+        rest.window >>= self.agreed.send_shift;
+        rest.flags -= Flags::SYN;
+        rest.seq = syn.seq.plus(1);
+        self.segment_arrives(shared, now, &mut rest);
+    }
+
+    /// (Re)starts the keep-alive timer, if the application asked for it (RFC 9293, MUST-24).
+    pub fn keep_alive_from(&mut self, shared: &Shared, now: Instant) {
+        if self.options.keep_alive && state::may_send(self.state()) {
+            self.deadlines
+                .arm(Timer::KeepAlive, now.plus(shared.tcp().keepalive_idle));
+        } else {
+            self.deadlines.disarm(Timer::KeepAlive);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The retransmission timeout (RFC 6298): one smoothed estimate a connection, doubled while nothing is heard.
+//! Karn's algorithm (RFC 9293, MUST-18): a segment that was sent twice is not timed.
+
+use xen_abi::Instant;
+
+use crate::profile::TcpProfile;
+use crate::seq::SeqNumber;
+
+/// RTT estimate, back-off, and the segment being timed.
+pub struct Rto {
+    /// SRTT in nanoseconds; 0: nothing measured yet.
+    srtt: u64,
+    rttvar: u64,
+    /// RTO before back-off.
+    base: u64,
+    /// The segment being timed: an ACK of this number or a later one ends the measurement begun then.
+    timed: Option<(SeqNumber, Instant)>,
+    /// When the oldest octet in flight, or the first probe, was sent for the first time: R2 counts from there.
+    pub since: Instant,
+    /// Timeouts since something new was acknowledged.
+    pub timeouts: u8,
+}
+
+impl Rto {
+    /// Nothing measured (RFC 6298, 2.1).
+    pub fn new(profile: &TcpProfile) -> Rto {
+        Rto {
+            srtt: 0,
+            rttvar: 0,
+            base: profile.initial_rto,
+            timed: None,
+            since: Instant(0),
+            timeouts: 0,
+        }
+    }
+
+    /// The timeout in force: doubled with each expiry, up to the cap (RFC 6298, 5.5).
+    pub fn timeout(&self, profile: &TcpProfile) -> u64 {
+        let doublings = u32::from(self.timeouts.min(20));
+        self.base
+            .saturating_mul(1 << doublings)
+            .min(profile.max_rto)
+    }
+
+    /// SRTT, if anything was measured.
+    pub fn srtt(&self) -> Option<u64> {
+        (self.srtt > 0).then_some(self.srtt)
+    }
+
+    /// A segment that ends before `end` is sent for the first time.
+    pub fn time(&mut self, end: SeqNumber, now: Instant) {
+        self.timed.get_or_insert((end, now));
+    }
+
+    /// Something is sent again: no measurement spans that.
+    pub fn stop_timing(&mut self) {
+        self.timed = None;
+    }
+
+    /// The timer expired.
+    pub fn back_off(&mut self) {
+        self.timeouts = self.timeouts.saturating_add(1);
+        self.stop_timing();
+    }
+
+    /// Everything up to `ack` is acknowledged. `echoed`: the age of the timestamp echoed, which is good even after a
+    /// retransmission (RFC 7323, section 4).
+    pub fn acknowledged(
+        &mut self,
+        ack: SeqNumber,
+        now: Instant,
+        echoed: Option<u64>,
+        profile: &TcpProfile,
+    ) {
+        self.timeouts = 0;
+        let sample = match self.timed {
+            Some((end, sent)) if end.le(ack) => {
+                self.timed = None;
+                Some(now.since(sent))
+            }
+            Some(_) => None,
+            None => echoed,
+        };
+        if let Some(sample) = sample {
+            self.measure(sample.max(1), profile);
+        }
+    }
+
+    /// The handshake is over. RFC 6298, 5.7: if the SYN was lost and nothing could be measured, RTO is 3 s.
+    pub fn established(&mut self, syn_was_lost: bool, profile: &TcpProfile) {
+        if syn_was_lost && self.srtt == 0 {
+            self.base = profile.fallback_rto;
+        }
+    }
+
+    fn measure(&mut self, r: u64, profile: &TcpProfile) {
+        if self.srtt == 0 {
+            // RFC 6298, 2.2
+            self.srtt = r;
+            self.rttvar = r / 2;
+        } else {
+            // RFC 6298, 2.3: RTTVAR before SRTT; alpha is 1/8, beta 1/4.
+            self.rttvar = self.rttvar - self.rttvar / 4 + self.srtt.abs_diff(r) / 4;
+            self.srtt = self.srtt - self.srtt / 8 + r / 8;
+        }
+        let rto = self.srtt + profile.clock_granularity.max(4 * self.rttvar);
+        self.base = rto.clamp(profile.min_rto, profile.max_rto);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{MS, SEC};
+
+    fn measured(samples: &[u64]) -> (Rto, TcpProfile) {
+        let profile = TcpProfile {
+            min_rto: 0,
+            ..TcpProfile::default()
+        };
+        let mut rto = Rto::new(&profile);
+        for &sample in samples {
+            rto.time(SeqNumber(1), Instant(0));
+            rto.acknowledged(SeqNumber(1), Instant(sample), None, &profile);
+        }
+        (rto, profile)
+    }
+
+    #[test]
+    fn the_first_timeout_is_a_second() {
+        let profile = TcpProfile::default();
+        assert_eq!(Rto::new(&profile).timeout(&profile), SEC);
+    }
+
+    #[test]
+    fn the_first_measurement_gives_three_times_itself() {
+        let (rto, profile) = measured(&[100 * MS]);
+        assert_eq!(rto.timeout(&profile), 300 * MS);
+    }
+
+    #[test]
+    fn a_steady_path_brings_the_timeout_down_to_its_round_trip_time() {
+        let (rto, profile) = measured(&[100 * MS; 60]);
+        assert_eq!(rto.srtt(), Some(100 * MS));
+        assert_eq!(rto.timeout(&profile), 101 * MS);
+    }
+
+    #[test]
+    fn each_expiry_doubles_the_timeout_up_to_the_cap() {
+        let (mut rto, profile) = measured(&[SEC]);
+        let mut seen = alloc::vec::Vec::new();
+        for _ in 0..7 {
+            seen.push(rto.timeout(&profile) / SEC);
+            rto.back_off();
+        }
+        assert_eq!(seen, [3, 6, 12, 24, 48, 60, 60]);
+    }
+
+    #[test]
+    fn a_segment_sent_twice_is_not_timed() {
+        let (mut rto, profile) = measured(&[SEC]);
+        rto.time(SeqNumber(5), Instant(0));
+        rto.back_off();
+        rto.acknowledged(SeqNumber(5), Instant(100 * SEC), None, &profile);
+        assert_eq!(rto.srtt(), Some(SEC));
+    }
+
+    #[test]
+    fn an_echoed_timestamp_measures_even_then() {
+        let (mut rto, profile) = measured(&[]);
+        rto.back_off();
+        rto.acknowledged(SeqNumber(5), Instant(9), Some(70 * MS), &profile);
+        assert_eq!(rto.srtt(), Some(70 * MS));
+    }
+
+    #[test]
+    fn a_lost_syn_without_a_measurement_makes_it_three_seconds() {
+        let profile = TcpProfile::default();
+        let mut rto = Rto::new(&profile);
+        rto.established(true, &profile);
+        assert_eq!(rto.timeout(&profile), 3 * SEC);
+    }
+}

@@ -1,0 +1,479 @@
+//! The application's calls (RFC 9293, 3.10.1 to 3.10.5) in POSIX's shape: `connect` and `listen` are OPEN, then SEND,
+//! RECEIVE, CLOSE, ABORT. Nothing blocks and nothing is sent here.
+
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+
+use xen_abi::Instant;
+
+use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
+use crate::event::TcpState;
+use crate::tcp::Tcp;
+use crate::tcp::connection::{Connection, Marks, Owner};
+use crate::tcp::isn;
+use crate::tcp::listen::Listener;
+use crate::tcp::options::SocketOptions;
+use crate::tcp::output::Route;
+use crate::tcp::shared::Shared;
+use crate::tcp::state;
+use crate::tcp::table::{Fresh, Slot};
+use crate::tcp::tuple::Tuple;
+
+impl Tcp {
+    /// `socket(2)`
+    pub fn socket(&mut self) -> Result<SocketId, SocketError> {
+        let options = SocketOptions::new(self.shared.tcp());
+        let fresh = Box::new(Fresh {
+            local: None,
+            options,
+        });
+        self.table.insert(Slot::Fresh(fresh)).map(SocketId)
+    }
+
+    /// `bind(2)`; port 0 picks one.
+    pub fn bind(&mut self, socket: SocketId, local: SocketAddr) -> Result<(), SocketError> {
+        let fresh = self.fresh(socket)?;
+        if fresh.local.is_some() {
+            return Err(SocketError::EINVAL);
+        }
+        let reuse = fresh.options.reuse_addr;
+        only_v4(local)?;
+        if local.ip().is_multicast() {
+            return Err(SocketError::EADDRNOTAVAIL);
+        }
+        let local = if local.port() == 0 {
+            let (range, key) = (self.shared.tcp().ephemeral, self.shared.keys.ports);
+            self.ports
+                .bind_any(local.ip(), range, key, &self.shared.fuel)?
+        } else {
+            self.ports.bind(local, reuse)?;
+            local
+        };
+        self.fresh(socket)?.local = Some(local);
+        Ok(())
+    }
+
+    /// `listen(2)`: a passive OPEN. On a listener it changes the backlog.
+    pub fn listen(&mut self, socket: SocketId, backlog: usize) -> Result<(), SocketError> {
+        match self.table.slot_mut(socket.0) {
+            Some(Slot::Listener(listener)) => {
+                listener.set_backlog(backlog, &self.shared.profile.tcp);
+                return Ok(());
+            }
+            Some(Slot::Connection(_)) => return Err(SocketError::EISCONN),
+            _ => {}
+        }
+        let fresh = self.fresh(socket)?;
+        let (local, options) = (fresh.local, fresh.options);
+        let local = local.ok_or(SocketError::EDESTADDRREQ)?;
+        let listener = Listener::new(local, options, backlog, self.shared.tcp());
+        self.become_slot(socket, Slot::Listener(Box::new(listener)));
+        self.table.listen(local, socket.0);
+        self.report_listener(local, TcpState::Closed, TcpState::Listen);
+        Ok(())
+    }
+
+    /// `accept(2)`
+    pub fn accept(&mut self, socket: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
+        let listener = match self.table.slot_mut(socket.0) {
+            Some(Slot::Listener(listener)) => listener,
+            Some(Slot::Fresh(_) | Slot::Connection(_)) => return Err(SocketError::EINVAL),
+            _ => return Err(SocketError::EBADF),
+        };
+        let index = listener.accept().ok_or(SocketError::EAGAIN)?;
+        let connection = self
+            .table
+            .connection(index)
+            .expect("it waits to be accepted");
+        connection.owner = Owner::Application;
+        connection.marks -= Marks::ACCEPTABLE;
+        connection.marks |= Marks::NEWS;
+        let remote = connection.tuple.remote_addr();
+        self.settle(index);
+        Ok((SocketId(index), remote))
+    }
+
+    /// `connect(2)` over `route`, an active OPEN: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`].
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+    ) -> Result<(), SocketError> {
+        let (bound, options) = match self.table.slot_mut(socket.0) {
+            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options),
+            Some(Slot::Connection(connection)) => return Err(already(connection)),
+            Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
+            _ => return Err(SocketError::EBADF),
+        };
+        only_v4(remote)?;
+        // RFC 9293, MUST-46: an OPEN to a broadcast or multicast address is refused.
+        let ip = remote.ip();
+        let broadcast = matches!(remote, SocketAddr::V4(a) if a.ip().is_broadcast());
+        if ip.is_unspecified() || ip.is_multicast() || broadcast || remote.port() == 0 {
+            return Err(SocketError::EADDRNOTAVAIL);
+        }
+        let local = self.local_for(bound, remote, route)?;
+        let tuple = Tuple::new(local, remote);
+        let iss = isn::initial(self.shared.keys.isn, &tuple, now);
+        let owner = Owner::Application;
+        let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
+        connection.set_mtu(route.mtu, &self.shared);
+        if let Some(bound) = bound {
+            // Bound to any address, it has one from now on.
+            self.ports.unbind(bound);
+            self.ports.bind(local, true)?;
+            connection.marks |= Marks::BOUND;
+        }
+        connection.enter(&mut self.shared, TcpState::SynSent);
+        self.become_slot(socket, Slot::Connection(Box::new(connection)));
+        self.named(socket.0, &tuple);
+        self.settle(socket.0);
+        Err(SocketError::EINPROGRESS)
+    }
+
+    /// `send(2)`: how many bytes were taken.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+    ) -> Result<usize, SocketError> {
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let taken = connection.send(&mut self.shared, now, data);
+        self.settle(socket.0);
+        taken
+    }
+
+    /// `recv(2)`: how many bytes were given; 0 at the end of the stream.
+    pub fn recv(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+    ) -> Result<usize, SocketError> {
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let given = connection.recv(&mut self.shared, to);
+        self.settle(socket.0);
+        given
+    }
+
+    /// `shutdown(2)`
+    pub fn shutdown(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        how: How,
+    ) -> Result<(), SocketError> {
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let done = connection.shutdown(&mut self.shared, how);
+        self.settle(socket.0);
+        done
+    }
+
+    /// `close(2)`: the handle is gone; the connection says goodbye in the background.
+    pub fn close(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        self.end(socket, |connection, shared| connection.close(shared, now))
+    }
+
+    /// Sends a RST and forgets.
+    pub fn abort(&mut self, _now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        self.end(socket, |connection, shared| {
+            if connection.state() != TcpState::Closed {
+                connection.abort(shared, None);
+            }
+        })
+    }
+
+    /// `setsockopt(2)`
+    pub fn set_option(
+        &mut self,
+        socket: SocketId,
+        option: SocketOption,
+    ) -> Result<(), SocketError> {
+        let profile = &self.shared.profile.tcp;
+        match self.table.slot_mut(socket.0) {
+            Some(Slot::Fresh(fresh)) => fresh.options.set(option, profile),
+            Some(Slot::Listener(listener)) => listener.options.set(option, profile),
+            slot => {
+                let connection = owned(slot)?;
+                connection.options.set(option, profile)?;
+                if let SocketOption::KeepAlive(_) = option {
+                    let since = connection.last_heard;
+                    connection.keep_alive_from(&self.shared, since);
+                }
+                self.settle(socket.0);
+                Ok(())
+            }
+        }
+    }
+
+    /// `getsockname(2)`
+    pub fn local_addr(&self, socket: SocketId) -> Result<SocketAddr, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.local.ok_or(SocketError::EINVAL),
+            Slot::Listener(listener) => Ok(listener.local),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.tuple.local_addr()),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `getpeername(2)`
+    pub fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => match c.state() {
+                TcpState::SynSent | TcpState::Closed => Err(SocketError::ENOTCONN),
+                _ => Ok(c.tuple.remote_addr()),
+            },
+            Slot::Fresh(_) | Slot::Listener(_) => Err(SocketError::ENOTCONN),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `SO_ERROR`: the pending error, cleared by asking.
+    pub fn take_error(&mut self, socket: SocketId) -> Option<SocketError> {
+        owned(self.table.slot_mut(socket.0)).ok()?.error.take()
+    }
+
+    /// What the socket is ready for now.
+    pub fn ready(&self, socket: SocketId) -> Ready {
+        match self.table.slot(socket.0) {
+            Slot::Listener(listener) if listener.is_ready() => Ready::READ,
+            Slot::Connection(c) if c.owner == Owner::Application => c.ready(),
+            _ => Ready::empty(),
+        }
+    }
+
+    /// The next socket whose readiness grew since it was last named here.
+    pub fn next_ready(&mut self) -> Option<SocketId> {
+        while let Some(index) = self.ready.pop_front() {
+            match self.table.slot_mut(index) {
+                Some(Slot::Listener(listener)) => listener.ready_queued = false,
+                Some(Slot::Connection(c)) if c.owner == Owner::Application => {
+                    c.marks -= Marks::READY_QUEUED;
+                }
+                _ => continue,
+            }
+            return Some(SocketId(index));
+        }
+        None
+    }
+
+    /// Ends a socket of any kind.
+    fn end(
+        &mut self,
+        socket: SocketId,
+        how: impl FnOnce(&mut Connection, &mut Shared),
+    ) -> Result<(), SocketError> {
+        match self.table.slot_mut(socket.0) {
+            Some(Slot::Fresh(fresh)) => {
+                let local = fresh.local;
+                self.table.remove(socket.0);
+                if let Some(local) = local {
+                    self.ports.unbind(local);
+                }
+            }
+            Some(Slot::Listener(_)) => self.end_listener(socket),
+            slot => {
+                let connection = owned(slot)?;
+                how(connection, &mut self.shared);
+                connection.owner = Owner::Nobody;
+                self.settle(socket.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 9293, 3.10.4: connections that nobody will accept are reset.
+    fn end_listener(&mut self, socket: SocketId) {
+        let Slot::Listener(listener) = self.table.remove(socket.0) else {
+            return;
+        };
+        let local = listener.local;
+        self.table.unlisten(local);
+        self.ports.unbind(local);
+        self.report_listener(local, TcpState::Listen, TcpState::Closed);
+        for index in listener.into_orphans() {
+            self.shared.fuel.burn(1);
+            if let Some(connection) = self.table.connection(index) {
+                connection.owner = Owner::Nobody;
+                if connection.state() != TcpState::Closed {
+                    connection.abort(&mut self.shared, None);
+                }
+            }
+            self.settle(index);
+        }
+    }
+
+    /// The local end of a connection to `remote`.
+    fn local_for(
+        &mut self,
+        bound: Option<SocketAddr>,
+        remote: SocketAddr,
+        route: Route,
+    ) -> Result<SocketAddr, SocketError> {
+        // RFC 9293, MUST-44: the address is IP's choice, unless the application named one.
+        let ip = match bound {
+            Some(bound) if !bound.ip().is_unspecified() => bound.ip(),
+            _ => route.local,
+        };
+        let name = |port| Tuple::new(SocketAddr::new(ip, port), remote);
+        let port = match bound {
+            Some(bound) if self.table.find(&name(bound.port())).is_some() => {
+                return Err(SocketError::EADDRINUSE);
+            }
+            Some(bound) => bound.port(),
+            None => {
+                let (range, key) = (self.shared.tcp().ephemeral, self.shared.keys.ports);
+                let (table, fuel) = (&self.table, &self.shared.fuel);
+                self.ports.ephemeral(&name(0), range, key, fuel, |port| {
+                    table.find(&name(port)).is_none()
+                })?
+            }
+        };
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    fn fresh(&mut self, socket: SocketId) -> Result<&mut Fresh, SocketError> {
+        match self.table.slot_mut(socket.0) {
+            Some(Slot::Fresh(fresh)) => Ok(fresh),
+            Some(Slot::Listener(_) | Slot::Connection(_)) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// The socket becomes something else under the same handle.
+    fn become_slot(&mut self, socket: SocketId, slot: Slot) {
+        if let Some(place) = self.table.slot_mut(socket.0) {
+            *place = slot;
+        }
+    }
+
+    fn report_listener(&mut self, local: SocketAddr, from: TcpState, to: TcpState) {
+        let nobody = SocketAddr::new(core::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        self.shared
+            .report_state(&Tuple::new(local, nobody), from, to);
+    }
+}
+
+impl Connection {
+    /// SEND (RFC 9293, 3.10.2).
+    fn send(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        data: &[u8],
+    ) -> Result<usize, SocketError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.state() {
+            TcpState::SynSent | TcpState::SynReceived if self.fin.is_none() => {
+                return Err(SocketError::EAGAIN);
+            }
+            state if !state::may_send(state) || self.fin.is_some() => {
+                return Err(SocketError::EPIPE);
+            }
+            _ => {}
+        }
+        self.restart_if_idle(shared, now);
+        let limit = self.options.send_buffer as usize;
+        let taken = self.outbox.queue(&mut shared.pool, data, limit);
+        if taken < data.len() {
+            self.marks |= Marks::SEND_BLOCKED;
+        }
+        if taken == 0 && !data.is_empty() {
+            return Err(SocketError::EAGAIN);
+        }
+        Ok(taken)
+    }
+
+    /// RECEIVE (RFC 9293, 3.10.3). What the window grows by is told when it is worth a segment.
+    fn recv(&mut self, shared: &mut Shared, to: &mut [u8]) -> Result<usize, SocketError> {
+        if !self.inbox.is_empty() {
+            let n = self.inbox.read(&mut shared.pool, to);
+            let limit = self.options.recv_buffer as usize;
+            let free = limit.saturating_sub(self.inbox.len());
+            if state::may_receive(self.state())
+                && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
+            {
+                self.ack.now();
+            }
+            return Ok(n);
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let over = self.state() == TcpState::Closed || self.fin_received();
+        if over || self.marks.contains(Marks::READ_SHUT) {
+            return Ok(0);
+        }
+        Err(SocketError::EAGAIN)
+    }
+
+    fn shutdown(&mut self, shared: &mut Shared, how: How) -> Result<(), SocketError> {
+        if !state::is_synchronized(self.state()) {
+            return Err(SocketError::ENOTCONN);
+        }
+        if how != How::Write {
+            self.marks |= Marks::READ_SHUT | Marks::NEWS;
+            self.inbox.discard(&mut shared.pool);
+        }
+        if how != How::Read {
+            self.close_sending(shared);
+        }
+        Ok(())
+    }
+
+    /// CLOSE of our direction: "I have no more data to send" (RFC 9293, 3.6, 3.10.4).
+    fn close_sending(&mut self, shared: &mut Shared) {
+        if self.fin.is_some() {
+            return;
+        }
+        self.queue_fin();
+        if let Some(next) = state::after_close(self.state()) {
+            self.enter(shared, next);
+        }
+    }
+
+    /// The application lets go of the connection.
+    fn close(&mut self, shared: &mut Shared, now: Instant) {
+        let unread = !self.inbox.is_empty();
+        match self.state() {
+            TcpState::Closed => {}
+            TcpState::SynSent => self.die(shared, None),
+            // RFC 9293, SHLD-3 (RFC 2525, 2.17): what was not read is lost, and the peer shall know.
+            _ if unread || self.options.linger == Some(0) => self.abort(shared, None),
+            TcpState::FinWait2 => self.linger_in_fin_wait_2(shared, now),
+            _ => self.close_sending(shared),
+        }
+    }
+}
+
+/// The connection of a handle that an application holds.
+fn owned(slot: Option<&mut Slot>) -> Result<&mut Connection, SocketError> {
+    match slot {
+        Some(Slot::Connection(c)) if c.owner == Owner::Application => Ok(c),
+        Some(Slot::Fresh(_) | Slot::Listener(_)) => Err(SocketError::ENOTCONN),
+        _ => Err(SocketError::EBADF),
+    }
+}
+
+/// What `connect(2)` says on a socket that has connected before.
+fn already(connection: &Connection) -> SocketError {
+    match connection.state() {
+        _ if connection.owner != Owner::Application => SocketError::EBADF,
+        TcpState::SynSent | TcpState::SynReceived => SocketError::EALREADY,
+        _ => SocketError::EISCONN,
+    }
+}
+
+/// Version 6 is not spoken yet.
+fn only_v4(address: SocketAddr) -> Result<(), SocketError> {
+    if address.is_ipv4() {
+        Ok(())
+    } else {
+        Err(SocketError::EAFNOSUPPORT)
+    }
+}

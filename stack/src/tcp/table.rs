@@ -1,0 +1,157 @@
+//! All sockets by index, and the two ways in which a segment finds its own: a hash of the connection's name, keyed so
+//! that nobody can choose collisions, and listeners by local address. Nothing is ever scanned.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use hashbrown::HashTable;
+
+use crate::addr::{IpAddress, Ipv4Addr, Ipv6Addr};
+use crate::api::SocketError;
+use crate::tcp::connection::Connection;
+use crate::tcp::listen::Listener;
+use crate::tcp::options::SocketOptions;
+use crate::tcp::siphash::Key;
+use crate::tcp::tuple::Tuple;
+
+/// A socket that neither listens nor is connected.
+pub struct Fresh {
+    pub local: Option<SocketAddr>,
+    pub options: SocketOptions,
+}
+
+/// What a handle leads to. Boxed, so that a slot is two words and growth moves little.
+pub enum Slot {
+    Free,
+    Fresh(Box<Fresh>),
+    Listener(Box<Listener>),
+    Connection(Box<Connection>),
+}
+
+/// Sockets.
+pub struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    names: HashTable<u32>,
+    listeners: BTreeMap<SocketAddr, u32>,
+    key: Key,
+    most: usize,
+}
+
+impl Table {
+    /// No sockets, and at most `most`.
+    pub fn new(key: Key, most: usize) -> Table {
+        Table {
+            slots: Vec::new(),
+            free: Vec::new(),
+            names: HashTable::new(),
+            listeners: BTreeMap::new(),
+            key,
+            most,
+        }
+    }
+
+    /// The slot of an index; a free one if there is none.
+    pub fn slot(&self, index: u32) -> &Slot {
+        self.slots.get(index as usize).unwrap_or(&Slot::Free)
+    }
+
+    /// The slot of an index.
+    pub fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(index as usize)
+    }
+
+    /// The connection at an index.
+    pub fn connection(&mut self, index: u32) -> Option<&mut Connection> {
+        match self.slot_mut(index) {
+            Some(Slot::Connection(connection)) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// The listener at an index.
+    pub fn listener(&mut self, index: u32) -> Option<&mut Listener> {
+        match self.slot_mut(index) {
+            Some(Slot::Listener(listener)) => Some(listener),
+            _ => None,
+        }
+    }
+
+    /// A place for a socket.
+    pub fn insert(&mut self, slot: Slot) -> Result<u32, SocketError> {
+        if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = slot;
+            return Ok(index);
+        }
+        if self.slots.len() >= self.most {
+            return Err(SocketError::ENOBUFS);
+        }
+        self.slots.push(slot);
+        Ok(self.slots.len() as u32 - 1)
+    }
+
+    /// Frees a place.
+    pub fn remove(&mut self, index: u32) -> Slot {
+        let slot = core::mem::replace(&mut self.slots[index as usize], Slot::Free);
+        assert!(!matches!(slot, Slot::Free), "a socket is freed once");
+        self.free.push(index);
+        slot
+    }
+
+    /// Makes the connection at `index` known by its name.
+    pub fn name(&mut self, index: u32, tuple: &Tuple) {
+        let (key, slots) = (self.key, &self.slots);
+        self.names
+            .insert_unique(key.hash_tuple(tuple), index, |&other| {
+                match &slots[other as usize] {
+                    Slot::Connection(connection) => key.hash_tuple(&connection.tuple),
+                    _ => unreachable!("only connections have names"),
+                }
+            });
+    }
+
+    /// Forgets a connection's name.
+    pub fn unname(&mut self, index: u32, tuple: &Tuple) {
+        let entry = self
+            .names
+            .find_entry(self.key.hash_tuple(tuple), |&other| other == index);
+        match entry {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("a connection is named once"),
+        }
+    }
+
+    /// The connection with this name.
+    pub fn find(&self, tuple: &Tuple) -> Option<u32> {
+        self.names
+            .find(self.key.hash_tuple(tuple), |&index| {
+                matches!(&self.slots[index as usize], Slot::Connection(c) if c.tuple == *tuple)
+            })
+            .copied()
+    }
+
+    /// The listener for a local address: one at exactly this address first, then one at any.
+    pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
+        let any: IpAddress = match local.ip() {
+            IpAddress::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddress::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        self.listeners
+            .get(&local)
+            .or_else(|| self.listeners.get(&SocketAddr::new(any, local.port())))
+            .copied()
+    }
+
+    /// Makes a listener known.
+    pub fn listen(&mut self, local: SocketAddr, index: u32) {
+        let old = self.listeners.insert(local, index);
+        assert!(old.is_none(), "two listeners at {local}");
+    }
+
+    /// Forgets a listener.
+    pub fn unlisten(&mut self, local: SocketAddr) {
+        self.listeners.remove(&local);
+    }
+}

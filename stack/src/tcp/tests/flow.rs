@@ -1,0 +1,256 @@
+//! Flow control and acknowledgment policy: RFC 9293, 3.7.4 (Nagle), 3.8.4 (keep-alive), 3.8.6 (windows, probes, silly
+//! windows, delayed ACK).
+
+use alloc::vec::Vec;
+
+use super::util::*;
+use crate::api::{How, Ready, SocketError, SocketOption};
+use crate::event::{TcpNote, TcpState, TimerKinds};
+use crate::profile::{MS, Profile, SEC};
+
+#[test]
+fn a_lone_segment_is_acknowledged_after_the_delay_and_every_second_at_once() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    solo.inject(seg(".", 1).ack(1).text(&[1; 536]));
+    assert_eq!(solo.sent_within(SEC), [(40, ". 1:1(0) ack 537".into())]);
+    solo.inject(seg(".", 537).ack(1).text(&[1; 536]));
+    solo.inject(seg(".", 1073).ack(1).text(&[1; 536]));
+    assert_eq!(solo.sent(), [". 1:1(0) ack 1609"]);
+    assert_eq!(solo.host.tcp.timers(), TimerKinds::empty());
+}
+
+#[test]
+fn text_out_of_order_is_acknowledged_at_once_with_what_is_held() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[1, 1, 4, 2]);
+    solo.inject(seg(".", 101).ack(1).text(&[1; 100]));
+    solo.inject(seg(".", 301).ack(1).text(&[1; 100]));
+    let sent = solo.sent_bytes();
+    let (_, blocks) = solo.window_and_sack(&sent[0]);
+    assert_eq!(blocks, [(301, 401), (101, 201)]);
+    solo.inject(seg(".", 1).ack(1).text(&[1; 100]));
+    let sent = solo.sent_bytes();
+    assert_eq!(solo.window_and_sack(&sent[0]).1, [(301, 401)]);
+    assert_eq!(solo.show(&sent[0]), ". 1:1(0) ack 201");
+}
+
+#[test]
+fn nagle_holds_a_small_segment_while_another_is_out() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    let now = solo.now;
+    solo.host.tcp.send(now, socket, b"a").expect("room");
+    assert_eq!(solo.sent(), ["P. 1:2(1) ack 1"]);
+    solo.host.tcp.send(now, socket, b"b").expect("room");
+    solo.host.tcp.send(now, socket, b"c").expect("room");
+    assert!(solo.sent().is_empty());
+    solo.inject(seg(".", 1).ack(2));
+    assert_eq!(solo.sent(), ["P. 2:4(2) ack 1"]);
+    solo.host
+        .tcp
+        .set_option(socket, SocketOption::NoDelay(true))
+        .expect("open");
+    solo.host.tcp.send(now, socket, b"d").expect("room");
+    assert_eq!(solo.sent(), ["P. 4:5(1) ack 1"]);
+}
+
+#[test]
+fn a_shut_window_is_probed_with_one_octet_ever_more_rarely() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host.tcp.send(solo.now, socket, b"a").expect("room");
+    solo.sent();
+    solo.inject(seg(".", 1).ack(2).win(0));
+    solo.host.tcp.send(solo.now, socket, b"bcd").expect("room");
+    let probes = solo.sent_within(16 * SEC);
+    assert!(
+        probes.iter().all(|(_, s)| s == ". 2:3(1) ack 1"),
+        "{probes:?}"
+    );
+    let times: Vec<u64> = probes.into_iter().map(|(ms, _)| ms / 1000).collect();
+    assert_eq!(times, [1, 3, 7, 15]);
+    assert_eq!(solo.host.log.count(TcpNote::WindowProbe), 4);
+    solo.inject(seg(".", 1).ack(3).win(1000));
+    assert_eq!(solo.sent(), ["P. 3:5(2) ack 1"]);
+}
+
+#[test]
+fn a_peer_that_answers_probes_may_keep_its_window_shut_for_ever() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.inject(seg(".", 1).ack(1).win(0));
+    solo.host.tcp.send(solo.now, socket, b"abc").expect("room");
+    for _ in 0..200 {
+        solo.sent_within(30 * SEC);
+        solo.inject(seg(".", 1).ack(1).win(0));
+    }
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+    solo.sent_within(2_000 * SEC);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::ETIMEDOUT)
+    );
+}
+
+#[test]
+fn a_window_that_is_too_small_is_used_after_the_override_timeout() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.inject(seg(".", 1).ack(1).win(100));
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 1000])
+        .expect("room");
+    assert_eq!(solo.sent_within(SEC), [(200, ". 1:101(100) ack 1".into())]);
+}
+
+#[test]
+fn a_lost_window_update_does_not_end_the_stream() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 5_000;
+    let mut pair = Pair::new(profile);
+    let (client, server) = pair.connected();
+    let text = pattern(0, 20_000);
+    assert_eq!(pair.hosts[0].tcp.send(pair.now, client, &text), Ok(20_000));
+    pair.run(SEC);
+    let update = pair.packets();
+    let mut to = alloc::vec![0; 20_000];
+    assert_eq!(pair.hosts[1].tcp.recv(pair.now, server, &mut to), Ok(5_000));
+    pair.fate = alloc::boxed::Box::new(move |n, from, _| {
+        if from == 1 && n <= update + 1 {
+            Fate::Lose
+        } else {
+            Fate::Deliver
+        }
+    });
+    pair.run(10 * SEC);
+    assert!(pair.hosts[1].tcp.ready(server).contains(Ready::READ));
+}
+
+#[test]
+fn a_reader_that_drains_opens_the_window_at_once() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 4_000;
+    let (mut solo, socket) = Solo::accepted(profile, &[]);
+    solo.inject(seg(".", 1).ack(1).text(&[1; 4_000]));
+    let sent = solo.sent_bytes();
+    assert_eq!(solo.window_and_sack(&sent[0]).0, 0);
+    assert_eq!(solo.host.tcp.recv(solo.now, socket, &mut [0; 100]), Ok(100));
+    assert!(solo.sent().is_empty(), "100 octets are a silly window");
+    assert_eq!(
+        solo.host.tcp.recv(solo.now, socket, &mut [0; 3_900]),
+        Ok(3_900)
+    );
+    let sent = solo.sent_bytes();
+    assert_eq!(solo.window_and_sack(&sent[0]).0, 4_000);
+}
+
+#[test]
+fn the_fin_that_is_due_is_acknowledged_at_window_zero() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 2_000;
+    let (mut solo, _) = Solo::accepted(profile, &[]);
+    solo.inject(seg(".", 1).ack(1).text(&[1; 2_000]));
+    solo.sent();
+    solo.inject(seg("F.", 2_001).ack(1));
+    assert_eq!(solo.sent(), [". 1:1(0) ack 2002"]);
+}
+
+#[test]
+fn at_window_zero_an_ack_that_comes_with_refused_text_still_counts() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 2_000;
+    let (mut solo, socket) = Solo::accepted(profile, &[]);
+    solo.inject(seg(".", 1).ack(1).text(&[1; 2_000]));
+    solo.host.tcp.send(solo.now, socket, b"abc").expect("room");
+    solo.sent();
+    solo.inject(seg(".", 2_001).ack(4).text(b"x"));
+    assert_eq!(solo.sent(), [". 4:4(0) ack 2001"]);
+    assert_eq!(solo.host.tcp.timers(), TimerKinds::empty());
+}
+
+#[test]
+fn two_shut_windows_do_not_chatter() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 3_000;
+    let mut pair = Pair::new(profile);
+    let (client, server) = pair.connected();
+    pair.hosts[0]
+        .tcp
+        .send(pair.now, client, &[1; 9_000])
+        .expect("room");
+    pair.hosts[1]
+        .tcp
+        .send(pair.now, server, &[1; 9_000])
+        .expect("room");
+    pair.run(10 * SEC);
+    let before = pair.packets();
+    pair.run(60 * SEC);
+    assert!(pair.packets() - before < 30, "{}", pair.packets() - before);
+}
+
+#[test]
+fn keep_alive_is_off_unless_asked_for() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    assert_eq!(solo.host.tcp.poll_at(solo.now), None);
+    assert!(solo.sent_within(10_000 * SEC).is_empty());
+}
+
+#[test]
+fn a_dead_peer_is_noticed_by_nine_keep_alives() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .set_option(socket, SocketOption::KeepAlive(true))
+        .expect("open");
+    assert_eq!(solo.host.tcp.timers(), TimerKinds::KEEP_ALIVE);
+    let probes = solo.sent_within(7_199 * SEC);
+    assert!(probes.is_empty());
+    let probes = solo.sent_within(2 * SEC);
+    assert_eq!(probes, [(1000, ". 0:0(0) ack 1".into())]);
+    solo.inject(seg(".", 1).ack(1));
+    solo.sent_within(7_100 * SEC);
+    assert_eq!(solo.host.log.count(TcpNote::KeepAlive), 1);
+    solo.sent_within(2_000 * SEC);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::ETIMEDOUT)
+    );
+}
+
+#[test]
+fn a_peers_keep_alive_is_answered() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    solo.inject(seg(".", 0).ack(1));
+    assert_eq!(solo.sent(), [". 1:1(0) ack 1"]);
+}
+
+#[test]
+fn what_is_shut_for_reading_is_acknowledged_and_dropped() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .shutdown(solo.now, socket, How::Read)
+        .expect("open");
+    solo.inject(seg("P.", 1).ack(1).text(b"abc"));
+    assert_eq!(solo.sent_within(SEC), [(40, ". 1:1(0) ack 4".into())]);
+    assert_eq!(solo.host.tcp.recv(solo.now, socket, &mut [0; 8]), Ok(0));
+}
+
+#[test]
+fn readiness_is_told_once_each_time_it_grows() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    while solo.host.tcp.next_ready().is_some() {}
+    solo.inject(seg("P.", 1).ack(1).text(b"ab"));
+    solo.inject(seg("P.", 3).ack(1).text(b"cd"));
+    assert_eq!(solo.host.tcp.next_ready(), Some(socket));
+    assert_eq!(solo.host.tcp.next_ready(), None);
+    assert_eq!(
+        solo.host.tcp.send(solo.now, socket, &[0; 300_000]),
+        Ok(262_144)
+    );
+    assert_eq!(
+        solo.host.tcp.send(solo.now, socket, b"x"),
+        Err(SocketError::EAGAIN)
+    );
+    solo.sent();
+    solo.inject(seg(".", 5).ack(537));
+    assert_eq!(solo.host.tcp.next_ready(), Some(socket));
+    assert!(solo.host.tcp.ready(socket).contains(Ready::WRITE));
+    solo.sent_within(50 * MS);
+}

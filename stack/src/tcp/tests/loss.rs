@@ -1,0 +1,201 @@
+//! Losses: the retransmission timer (RFC 6298), fast retransmit and recovery (RFC 5681, 6582, 6675).
+
+use alloc::vec::Vec;
+
+use super::util::*;
+use crate::api::{SocketError, SocketId, SocketOption};
+use crate::event::TcpNote;
+use crate::profile::{Profile, SEC};
+
+const MSS_SACK: [u8; 8] = [2, 4, 3, 0xE8, 1, 1, 4, 2];
+
+/// A connection whose peer takes segments of 1000, ten of which are out.
+fn ten_out(sack: bool) -> (Solo, SocketId) {
+    let options: &[u8] = if sack { &MSS_SACK } else { &MSS_SACK[..4] };
+    let (mut solo, socket) = Solo::accepted(Profile::default(), options);
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 20_000])
+        .expect("room");
+    assert_eq!(solo.sent().len(), 10);
+    (solo, socket)
+}
+
+/// How many segments begin at `seq`.
+fn starting_at(sent: &[alloc::string::String], seq: u32) -> usize {
+    let start = alloc::format!(" {seq}:");
+    sent.iter().filter(|s| s.contains(&start)).count()
+}
+
+#[test]
+fn each_timeout_is_twice_the_last_one() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, b"hello")
+        .expect("room");
+    let times: Vec<u64> = solo
+        .sent_within(200 * SEC)
+        .into_iter()
+        .map(|(ms, _)| ms / 1000)
+        .collect();
+    assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+    assert_eq!(solo.host.log.count(TcpNote::RtoExpired), 8);
+}
+
+#[test]
+fn a_silent_peer_is_given_up() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, b"hello")
+        .expect("room");
+    solo.sent_within(1_000 * SEC);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::ETIMEDOUT)
+    );
+}
+
+#[test]
+fn three_duplicates_resend_one_segment_and_two_do_not() {
+    let (mut solo, _) = ten_out(false);
+    solo.inject(seg(".", 1).ack(1));
+    solo.inject(seg(".", 1).ack(1));
+    let limited = solo.sent();
+    assert_eq!(starting_at(&limited, 1), 0);
+    assert_eq!(limited.len(), 2, "limited transmit");
+    solo.inject(seg(".", 1).ack(1));
+    let resent = solo.sent();
+    assert_eq!(resent, [". 1:1001(1000) ack 1"]);
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 1);
+}
+
+#[test]
+fn acks_that_differ_in_their_window_are_no_duplicates() {
+    let (mut solo, _) = ten_out(false);
+    for window in 1..=10 {
+        solo.inject(seg(".", 1).ack(1).win(60_000 + window));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn newreno_resends_one_hole_for_each_partial_ack() {
+    let (mut solo, _) = ten_out(false);
+    (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    solo.sent();
+    solo.inject(seg(".", 1).ack(4_001));
+    let sent = solo.sent();
+    assert_eq!(starting_at(&sent, 4_001), 1, "{sent:?}");
+    solo.inject(seg(".", 1).ack(10_001));
+    solo.sent();
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryLeft), 1);
+    assert_eq!(solo.host.log.count(TcpNote::Retransmit), 2);
+}
+
+#[test]
+fn sack_recovery_resends_the_holes_and_nothing_else() {
+    let (mut solo, _) = ten_out(true);
+    // Segments 0, 2 and 4 are lost.
+    for block in [
+        (1_001, 2_001),
+        (3_001, 4_001),
+        (5_001, 6_001),
+        (5_001, 8_001),
+        (5_001, 10_001),
+    ] {
+        let held = [(1_001, 2_001), (3_001, 4_001)];
+        let mut blocks: Vec<_> = held.into_iter().filter(|b| b.1 < block.0).collect();
+        blocks.insert(0, block);
+        let option = solo.sack_option(&blocks);
+        solo.inject(seg(".", 1).ack(1).options(&option));
+    }
+    let sent = solo.sent();
+    let resent = [1, 2_001, 4_001].map(|seq| starting_at(&sent, seq));
+    assert_eq!(resent, [1, 1, 1], "{sent:?}");
+    for held in [1_001, 3_001, 5_001, 6_001, 9_001] {
+        assert_eq!(starting_at(&sent, held), 0, "{sent:?}");
+    }
+    solo.inject(seg(".", 1).ack(10_001));
+    assert_eq!(solo.host.log.count(TcpNote::Retransmit), 3);
+}
+
+#[test]
+fn after_a_timeout_only_what_is_acknowledged_lets_more_out() {
+    let (mut solo, _) = ten_out(true);
+    let again = solo.sent_within(SEC + SEC / 2);
+    assert_eq!(again.len(), 1);
+    assert!(again[0].1.contains(" 1:1001"));
+    solo.inject(seg(".", 1).ack(1_001));
+    let sent = solo.sent();
+    assert_eq!(sent.len(), 2, "slow start: {sent:?}");
+    assert_eq!(starting_at(&sent, 1_001), 1);
+    solo.inject(seg(".", 1).ack(10_001));
+    assert!(starting_at(&solo.sent(), 10_001) == 1);
+}
+
+#[test]
+fn after_a_timeout_what_the_peer_holds_is_not_sent_again() {
+    let (mut solo, _) = ten_out(true);
+    solo.sent_within(SEC + SEC / 2);
+    let option = solo.sack_option(&[(2_001, 9_001)]);
+    solo.inject(seg(".", 1).ack(1_001).options(&option));
+    let sent = solo.sent();
+    assert_eq!(
+        (starting_at(&sent, 1_001), starting_at(&sent, 2_001)),
+        (1, 0)
+    );
+    assert_eq!(starting_at(&sent, 9_001), 1);
+}
+
+#[test]
+fn a_peer_that_takes_back_what_it_held_is_noticed() {
+    let (mut solo, _) = ten_out(true);
+    let option = solo.sack_option(&[(1_001, 3_001)]);
+    solo.inject(seg(".", 1).ack(1).options(&option));
+    solo.inject(seg(".", 1).ack(1_001));
+    assert_eq!(solo.host.log.count(TcpNote::Renege), 1);
+}
+
+#[test]
+fn a_single_loss_in_a_long_transfer_costs_no_timeout() {
+    for sack in [false, true] {
+        let mut profile = Profile::default();
+        profile.tcp.sack = sack;
+        let mut pair = Pair::new(profile);
+        let (client, server) = pair.connected();
+        let lost = pair.packets() + 15;
+        pair.fate = alloc::boxed::Box::new(
+            move |n, _, _| if n == lost { Fate::Lose } else { Fate::Deliver },
+        );
+        let text = pattern(0, 200_000);
+        assert_eq!(pair.hosts[0].tcp.send(pair.now, client, &text), Ok(200_000));
+        pair.run(10 * SEC);
+        let mut to = alloc::vec![0; 200_001];
+        assert_eq!(
+            pair.hosts[1].tcp.recv(pair.now, server, &mut to),
+            Ok(200_000)
+        );
+        assert_eq!(pair.hosts[0].log.count(TcpNote::RtoExpired), 0);
+        assert_eq!(pair.hosts[0].log.count(TcpNote::Retransmit), 1);
+    }
+}
+
+#[test]
+fn a_full_device_loses_nothing() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &MSS_SACK);
+    let no_delay = SocketOption::NoDelay(true);
+    solo.host.tcp.set_option(socket, no_delay).expect("open");
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 5_500])
+        .expect("room");
+    solo.host.room = 1;
+    let mut sent = Vec::new();
+    while solo.host.tcp.poll_at(solo.now) == Some(solo.now) {
+        sent.extend(solo.sent());
+    }
+    assert_eq!(sent.len(), 6);
+    assert_eq!(sent[5], "P. 5001:5501(500) ack 1");
+}

@@ -1,0 +1,198 @@
+//! How connections begin: RFC 9293, 3.5, figures 6 to 9, and listeners.
+
+use super::util::*;
+use crate::api::{Ready, SocketError};
+use crate::event::{TcpNote, TcpState::*};
+use crate::profile::{MS, Profile, SEC};
+
+#[test]
+fn a_three_way_handshake_opens_both_ends() {
+    let mut pair = Pair::new(Profile::default());
+    let (client, server) = pair.connected();
+    assert_eq!(pair.hosts[0].log.states(), [SynSent, Established]);
+    assert_eq!(
+        pair.hosts[1].log.states(),
+        [Listen, SynReceived, Established]
+    );
+    assert!(pair.hosts[0].tcp.ready(client).contains(Ready::WRITE));
+    assert_eq!(
+        pair.hosts[1].tcp.peer_addr(server),
+        pair.hosts[0].tcp.local_addr(client)
+    );
+    assert_eq!(pair.packets(), 3);
+}
+
+#[test]
+fn both_ends_may_open_at_once() {
+    let mut pair = Pair::new(Profile::default());
+    let mut sockets = alloc::vec::Vec::new();
+    for (host, local, remote) in [
+        (0, "10.0.0.1:5000", "10.0.0.2:6000"),
+        (1, "10.0.0.2:6000", "10.0.0.1:5000"),
+    ] {
+        let h = &mut pair.hosts[host];
+        let socket = h.tcp.socket().expect("room");
+        h.tcp.bind(socket, at(local)).expect("free");
+        let begun = h.tcp.connect(pair.now, socket, at(remote), route(h.ip));
+        assert_eq!(begun, Err(SocketError::EINPROGRESS));
+        sockets.push(socket);
+    }
+    pair.run(SEC);
+    for host in &pair.hosts {
+        assert_eq!(host.log.states(), [SynSent, SynReceived, Established]);
+    }
+    assert_eq!(
+        pair.hosts[0].tcp.send(pair.now, sockets[0], b"hello"),
+        Ok(5)
+    );
+    pair.run(SEC);
+    let mut to = [0; 8];
+    assert_eq!(pair.hosts[1].tcp.recv(pair.now, sockets[1], &mut to), Ok(5));
+}
+
+#[test]
+fn a_lost_syn_is_sent_again_after_a_second_then_after_two() {
+    let mut solo = Solo::new(Profile::default());
+    solo.host.connect(solo.now, at(PEER));
+    let times: alloc::vec::Vec<u64> = solo
+        .sent_within(20 * SEC)
+        .into_iter()
+        .map(|(ms, _)| ms)
+        .collect();
+    assert_eq!(times, [0, 1000, 3000, 7000, 15_000]);
+}
+
+#[test]
+fn a_syn_that_nobody_answers_times_out_after_three_minutes() {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.connect(solo.now, at(PEER));
+    solo.sent_within(179 * SEC);
+    assert_eq!(solo.host.tcp.take_error(socket), None);
+    solo.sent_within(60 * SEC);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::ETIMEDOUT)
+    );
+    assert_eq!(solo.host.log.states(), [SynSent, Closed]);
+}
+
+#[test]
+fn a_reset_refuses_a_connect() {
+    let mut pair = Pair::new(Profile::default());
+    let client = pair.hosts[0].connect(pair.now, at("10.0.0.2:81"));
+    pair.run(SEC);
+    let tcp = &mut pair.hosts[0].tcp;
+    assert_eq!(tcp.next_ready(), Some(client));
+    assert!(
+        tcp.ready(client)
+            .contains(Ready::WRITE | Ready::ERROR | Ready::HANGUP)
+    );
+    assert_eq!(tcp.take_error(client), Some(SocketError::ECONNREFUSED));
+    assert_eq!(tcp.close(pair.now, client), Ok(()));
+    assert_eq!(tcp.close(pair.now, client), Err(SocketError::EBADF));
+}
+
+#[test]
+fn a_repeated_syn_gets_the_syn_ack_again_and_never_a_reset() {
+    let mut solo = Solo::new(Profile::default());
+    solo.host.listen(at(LOCAL), 1);
+    for _ in 0..3 {
+        solo.inject(seg("S", 0));
+        assert_eq!(solo.sent(), ["S. 0:0(0) ack 1"]);
+    }
+}
+
+#[test]
+fn an_ack_that_acknowledges_nothing_of_ours_is_reset_in_syn_received() {
+    let mut solo = Solo::new(Profile::default());
+    solo.host.listen(at(LOCAL), 1);
+    solo.inject(seg("S", 0));
+    solo.sent();
+    solo.inject(seg(".", 1).ack(77));
+    assert_eq!(solo.sent(), ["R 77:77(0)"]);
+}
+
+#[test]
+fn an_ack_for_nobody_is_reset_and_a_reset_is_not() {
+    let mut solo = Solo::new(Profile::default());
+    solo.inject(seg(".", 5).ack(9));
+    assert_eq!(solo.sent(), ["R 9:9(0)"]);
+    solo.inject(seg("S", 5));
+    assert_eq!(solo.sent_bytes().len(), 1);
+    solo.inject(seg("R", 5));
+    assert_eq!(solo.sent_bytes().len(), 0);
+}
+
+#[test]
+fn syns_beyond_the_backlog_are_dropped_and_counted() {
+    let mut pair = Pair::new(Profile::default());
+    let listener = pair.hosts[1].listen(at("10.0.0.2:80"), 1);
+    for _ in 0..3 {
+        pair.hosts[0].connect(pair.now, at("10.0.0.2:80"));
+        pair.run(100 * MS);
+    }
+    assert_eq!(pair.hosts[1].log.count(TcpNote::ListenOverflow), 2);
+    pair.hosts[1].tcp.accept(listener).expect("one waits");
+    pair.run(5 * SEC);
+    pair.hosts[1]
+        .tcp
+        .accept(listener)
+        .expect("its SYN came again");
+}
+
+#[test]
+fn half_open_connections_are_bounded_and_forgotten() {
+    let mut profile = Profile::default();
+    profile.tcp.syn_queue = 10;
+    let mut solo = Solo::new(profile);
+    solo.host.listen(at(LOCAL), 100);
+    for port in 1..=20 {
+        solo.peer.set_port(port);
+        solo.inject(seg("S", 0));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::ListenOverflow), 10);
+    solo.sent_within(120 * SEC);
+    assert_eq!(solo.host.tcp.poll_at(solo.now), None);
+}
+
+#[test]
+fn text_that_comes_with_the_last_ack_of_the_handshake_is_kept() {
+    let mut solo = Solo::new(Profile::default());
+    let listener = solo.host.listen(at(LOCAL), 1);
+    solo.inject(seg("S", 0));
+    solo.sent();
+    solo.inject(seg("P.", 1).ack(1).text(b"GET"));
+    let (socket, peer) = solo.host.tcp.accept(listener).expect("established");
+    assert_eq!(peer, at(PEER));
+    let mut to = [0; 8];
+    assert_eq!(solo.host.tcp.recv(solo.now, socket, &mut to), Ok(3));
+}
+
+#[test]
+fn closing_a_listener_resets_what_nobody_accepted() {
+    let mut pair = Pair::new(Profile::default());
+    let listener = pair.hosts[1].listen(at("10.0.0.2:80"), 1);
+    let client = pair.hosts[0].connect(pair.now, at("10.0.0.2:80"));
+    pair.run(SEC);
+    pair.hosts[1].tcp.close(pair.now, listener).expect("open");
+    pair.run(SEC);
+    assert_eq!(
+        pair.hosts[0].tcp.take_error(client),
+        Some(SocketError::ECONNRESET)
+    );
+}
+
+#[test]
+fn version_six_is_refused_and_so_are_groups() {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.tcp.socket().expect("room");
+    let tcp = &mut solo.host.tcp;
+    let way = route(at(LOCAL).ip());
+    let mut connect = |to| tcp.connect(solo.now, socket, at(to), way);
+    assert_eq!(connect("[::1]:80"), Err(SocketError::EAFNOSUPPORT));
+    assert_eq!(connect("224.0.0.1:80"), Err(SocketError::EADDRNOTAVAIL));
+    assert_eq!(
+        connect("255.255.255.255:80"),
+        Err(SocketError::EADDRNOTAVAIL)
+    );
+}
