@@ -108,12 +108,8 @@ impl Machine {
         }
     }
 
-    /// The machine's clock: beyond the last window's end if a run overshot it.
-    pub fn now(&self) -> Time {
-        self.clock()
-    }
-
-    fn clock(&self) -> Time {
+    /// Its clock: beyond the last window's end if a guest's run has overshot it.
+    pub fn clock(&self) -> Time {
         self.host.hv.now()
     }
 
