@@ -1,2 +1,7 @@
 //! The `evilbit` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evilbit::cli::main()
+}

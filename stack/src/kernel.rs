@@ -7,9 +7,9 @@ use alloc::string::String;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Block, Guest, Hypercalls, Sink, Wake};
 
-use crate::app::{chargen, discard, echo, empty};
+use crate::app::{chargen, discard, echo, empty, http, raw, script};
 use crate::os::boot::{BootError, read_cmdline, word};
-use crate::os::{FramePort, Os, StackConfig, Unikernel};
+use crate::os::{FramePort, Os, StackConfig, TcpIp, Unikernel};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -18,10 +18,13 @@ type Make = fn(Rc<dyn Sink>) -> Box<dyn Guest>;
 
 /// Every application has one line here: its name, and the guest that runs it.
 const APPLICATIONS: &[(&str, Make)] = &[
-    ("empty", |sink| on_frames(sink, empty::main)),
+    ("empty", |sink| on(sink, FramePort::new, empty::main)),
     ("echo", |sink| on_stack(sink, echo::main)),
     ("discard", |sink| on_stack(sink, discard::main)),
     ("chargen", |sink| on_stack(sink, chargen::main)),
+    ("http", |sink| on_stack(sink, http::server::main)),
+    ("script", |sink| on_stack(sink, script::main)),
+    ("raw", |sink| on(sink, FramePort::new, raw::main)),
 ];
 
 /// A kernel that chooses its application at boot.
@@ -66,23 +69,21 @@ fn on_stack<F>(sink: Rc<dyn Sink>, main: fn(Os<Stack>) -> F) -> Box<dyn Guest>
 where
     F: Future<Output = ()> + 'static,
 {
-    let make = Box::new(own_stack);
-    Box::new(Unikernel::new(
-        sink,
-        make,
-        Box::new(move |os| Box::pin(main(os))),
-    ))
+    on(sink, own_stack, main)
 }
 
-/// A guest that runs `main` without a stack: it sends and receives whole frames.
-fn on_frames<F>(sink: Rc<dyn Sink>, main: fn(Os<FramePort>) -> F) -> Box<dyn Guest>
+/// A guest that runs `main` on the stack that `make` makes.
+fn on<S: TcpIp, F>(
+    sink: Rc<dyn Sink>,
+    make: fn(StackConfig) -> S,
+    main: fn(Os<S>) -> F,
+) -> Box<dyn Guest>
 where
     F: Future<Output = ()> + 'static,
 {
-    let make = Box::new(FramePort::new);
     Box::new(Unikernel::new(
         sink,
-        make,
+        Box::new(make),
         Box::new(move |os| Box::pin(main(os))),
     ))
 }

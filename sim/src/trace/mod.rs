@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`entry`] what an entry says · [`encode`] its canonical bytes · [`merge`] how the authors' buffers
 //! become one stream · [`hash`] the stream's identity · [`retention`] what of it is kept · [`store`] where it is kept,
-//! and frames looked up by name.
+//! and frames looked up by name · [`frames`] the bytes of frames on their way, for those who read along.
 //!
 //! The way of an entry: an author appends encoded bytes to its own buffer; after each round `merge` takes what is
 //! stamped before the round's end, in order of (time, author, sequence); the hash eats the bytes; only if somebody looks
@@ -10,6 +10,7 @@
 
 pub mod encode;
 pub mod entry;
+pub mod frames;
 pub mod hash;
 pub mod merge;
 pub mod retention;

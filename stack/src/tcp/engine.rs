@@ -183,10 +183,10 @@ impl Tcp {
         };
         for _ in 0..burst {
             self.shared.fuel.burn(1);
-            if connection.next_segment(&self.shared).is_none() {
+            let Some(mut plan) = connection.next_segment(&self.shared) else {
                 connection.rest(&mut self.shared, now);
                 return Ok(false);
-            }
+            };
             if !connection.marks.contains(Marks::ROUTED) {
                 match out.route(connection.tuple.remote) {
                     Ok(route) => connection.set_mtu(route.mtu, &self.shared),
@@ -195,11 +195,10 @@ impl Tcp {
                         return Ok(false);
                     }
                 }
+                // Asked again, since the route decides how large a segment may be.
+                plan = connection.next_segment(&self.shared).unwrap_or(plan);
             }
-            // Asked again, since the route decides how large a segment may be.
-            if let Some(plan) = connection.next_segment(&self.shared) {
-                connection.emit(&mut self.shared, now, out, &plan)?;
-            }
+            connection.emit(&mut self.shared, now, out, &plan)?;
         }
         Ok(true)
     }

@@ -51,6 +51,10 @@ impl RecvBuffer {
         if data.is_empty() {
             return next;
         }
+        if at == next && !self.has_gaps() {
+            self.ring.push(pool, data);
+            return end;
+        }
         let gaps = self.gaps.get_or_insert_default();
         // The octets that close the first gap always have a place: their range is taken off at once.
         if !gaps.insert(at, end, most_ranges + usize::from(at == next)) {

@@ -1,0 +1,59 @@
+//! A failure as a person reads it: the command that replays it first, then what did not hold, where the scenario says
+//! so, and the lines of the trace that show it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::oracle::Failure;
+use crate::plan::{Plan, Span};
+
+/// Lines of evidence shown for one failure; the rest are counted.
+const EVIDENCE_MAX: usize = 20;
+
+/// The command that replays a run.
+pub fn replay_line(path: &Path, seed: u64) -> String {
+    format!("evilbit replay {} --seed {seed}", path.display())
+}
+
+/// The whole text about a failed run, without its closing line.
+pub fn text(path: &Path, plan: &Plan, failures: &[Failure]) -> String {
+    let mut text = replay_line(path, plan.seed);
+    text.push('\n');
+    for failure in failures {
+        let _ = writeln!(text, "  × {}", failure.message);
+        if let Some(span) = failure.span {
+            place(&mut text, path, &plan.source, span);
+        }
+        for line in failure.evidence.iter().take(EVIDENCE_MAX) {
+            let _ = writeln!(text, "      {line}");
+        }
+        if let Some(more @ 1..) = failure.evidence.len().checked_sub(EVIDENCE_MAX) {
+            let _ = writeln!(text, "      … and {more} lines more");
+        }
+    }
+    text
+}
+
+/// The line of the scenario, with a caret under the place.
+fn place(text: &mut String, path: &Path, source: &str, span: Span) {
+    let Some(before) = source.get(..span.offset) else {
+        return;
+    };
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    let row = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    let line = source[line_start..].lines().next().unwrap_or("");
+    let width = source
+        .get(span.offset..span.offset + span.len)
+        .map_or(1, |said| {
+            said.lines().next().unwrap_or("").chars().count().max(1)
+        });
+    let indent: String = line
+        .chars()
+        .take(column - 1)
+        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .collect();
+    let _ = writeln!(text, "      {}:{row}:{column}", path.display());
+    let _ = writeln!(text, "      {row:>4} │ {line}");
+    let _ = writeln!(text, "           │ {indent}{}", "^".repeat(width));
+}

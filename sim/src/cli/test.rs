@@ -1,0 +1,120 @@
+//! `evilbit test`: scenarios as tests, against their snapshots.
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::args::TestArgs;
+use super::out::{Out, talk};
+use super::session::{self, Loaded, Ran};
+use super::{BadInput, Exit};
+use crate::oracle::Failure;
+use crate::view::Wanted;
+use crate::view::snapfile::{self, Comparison};
+use crate::world::RunOptions;
+
+/// A tested scenario: what to print, and whether it passed.
+struct Tested {
+    text: String,
+    passed: bool,
+    accepted: bool,
+}
+
+/// Tests scenarios.
+pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
+    if args.accept && std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        let hint =
+            Some("accept on your own machine, and commit the snapshots after a look at them");
+        return Err(BadInput::say("--accept is refused where CI=true", hint));
+    }
+    let all = session::load(&args.paths, None)?;
+    let chosen: Vec<&Loaded> = all.iter().filter(|s| is_chosen(args, s)).collect();
+    let mine: Vec<&&Loaded> = match args.shard {
+        None => chosen.iter().collect(),
+        Some((i, n)) => chosen.iter().skip(i - 1).step_by(n).collect(),
+    };
+    // Whole runs are independent; each world lives and dies on one thread.
+    let tested: Vec<Tested> = mine
+        .par_iter()
+        .map(|s| one(s, args))
+        .collect::<Result<_, _>>()?;
+    let passed = tested.iter().filter(|t| t.passed).count();
+    let failed = tested.len() - passed;
+    for t in &tested {
+        out.text(&t.text);
+    }
+    let accepted = tested.iter().filter(|t| t.accepted).count();
+    if accepted > 0 {
+        talk(format_args!("{accepted} snapshots accepted"));
+    }
+    let skipped = all.len() - tested.len();
+    out.line(format_args!(
+        "{passed} passed, {failed} failed, {skipped} skipped"
+    ));
+    Ok(if failed == 0 {
+        Exit::Held
+    } else {
+        Exit::Failed
+    })
+}
+
+fn is_chosen(args: &TestArgs, scenario: &Loaded) -> bool {
+    let path = scenario.path.to_string_lossy();
+    args.filter
+        .as_ref()
+        .is_none_or(|filter| path.contains(filter.as_str()))
+}
+
+fn one(scenario: &Loaded, args: &TestArgs) -> Result<Tested, BadInput> {
+    let wanted = Wanted {
+        snapshot: !scenario.plan.snapshot.is_empty(),
+        ..Wanted::default()
+    };
+    let mut ran = session::run(scenario, &wanted, &RunOptions::default())?;
+    let (diff, accepted) = compare(scenario, &mut ran, args.accept)?;
+    let passed = ran.verdict.passed();
+    let text = if args.json {
+        let mut object = ran.verdict.json();
+        object["snapshot_diff"] = json!(diff);
+        format!("{object}\n")
+    } else if passed {
+        format!("{}\n", ran.verdict.line())
+    } else {
+        session::failure_text(scenario, &ran, diff.as_deref()) + &ran.verdict.line() + "\n"
+    };
+    Ok(Tested {
+        text,
+        passed,
+        accepted,
+    })
+}
+
+/// Compares a run's snapshot with the accepted one; the difference is a failure, or becomes the accepted one.
+fn compare(
+    scenario: &Loaded,
+    ran: &mut Ran,
+    accept: bool,
+) -> Result<(Option<String>, bool), BadInput> {
+    let Some(snapshot) = &ran.outcome.rendered.snapshot else {
+        return Ok((None, false));
+    };
+    let path = snapfile::path_of(&scenario.path);
+    let say = |error| BadInput::say(error, None);
+    let comparison = snapfile::compare(&path, snapshot).map_err(say)?;
+    if comparison == Comparison::Same {
+        return Ok((None, false));
+    }
+    if accept && ran.verdict.passed() {
+        snapfile::accept(&path, snapshot).map_err(say)?;
+        return Ok((None, true));
+    }
+    let (message, diff) = match comparison {
+        Comparison::Different(diff) => ("the snapshot differs", diff),
+        _ => ("there is no accepted snapshot", String::new()),
+    };
+    ran.verdict.failures.push(Failure {
+        span: None,
+        message: format!("{message}: {}", path.display()),
+        evidence: diff.lines().map(str::to_owned).collect(),
+    });
+    Ok((Some(diff), false))
+}
