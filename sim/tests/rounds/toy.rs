@@ -12,7 +12,7 @@ use evilbit::world::{ActionError, Boot, Leaks, Machines, Node, NodeAction, Power
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use stack::event::{Event as GuestEvent, TimerKinds};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 use xenemu::{Event, Frame, FrameId, Record, Source, Tap, Time, UplinkId};
 
