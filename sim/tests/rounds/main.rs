@@ -3,6 +3,7 @@
 //! `EVILBIT_WORLDS=N` drives N worlds, `EVILBIT_FIRST_WORLD=S` begins with seed S. A world that differs is cut down
 //! before it is shown, with the first entry that differs.
 
+mod guest;
 mod outside;
 mod toy;
 mod watch;
