@@ -1,12 +1,13 @@
 //! All that the rest of the guest needs of a TCP/IP stack: [`NetStack`] towards the wire, [`Sockets`] towards the
 //! applications. A foreign stack that implements both runs the same applications on the same rings.
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use thiserror::Error;
 use xen_abi::Instant;
 
-use crate::addr::Mac;
+use crate::addr::{IpAddress, Mac};
 
 /// What a network device can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,4 +214,34 @@ pub trait Sockets {
     fn ready(&self, socket: SocketId) -> Ready;
     /// The next socket whose readiness grew since it was last named here: nobody scans sockets.
     fn next_ready(&mut self) -> Option<SocketId>;
+}
+
+/// An answer to a [`Echo::ping`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EchoReply {
+    /// Who answered.
+    pub from: IpAddress,
+    /// The request's.
+    pub ident: u16,
+    /// The request's.
+    pub seq: u16,
+    /// The request's, if the answerer is honest.
+    pub payload: Vec<u8>,
+    /// When it was received.
+    pub at: Instant,
+}
+
+/// ICMP echo for applications: a `ping(8)` without sockets.
+pub trait Echo {
+    /// Queues an echo request.
+    fn ping(
+        &mut self,
+        now: Instant,
+        to: IpAddress,
+        ident: u16,
+        seq: u16,
+        payload: &[u8],
+    ) -> Result<(), SocketError>;
+    /// The oldest reply that was not taken yet. Replies nobody takes are dropped, the oldest first.
+    fn next_echo_reply(&mut self) -> Option<EchoReply>;
 }

@@ -1,6 +1,7 @@
 //! All timing and policy constants of the stack in one value, each with its source, so that a test or a scenario can
 //! make the stack behave like another one without touching its code.
 
+use crate::net::profile::NetProfile;
 use crate::quirk::Quirk;
 
 /// Nanoseconds in a millisecond.
@@ -11,6 +12,8 @@ pub const SEC: u64 = 1_000 * MS;
 /// How a stack behaves where the specifications leave a choice.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
+    /// The constants of everything below the transports, and UDP's.
+    pub net: NetProfile,
     /// TCP's constants.
     pub tcp: TcpProfile,
     /// Historical bugs.

@@ -1,6 +1,11 @@
 //! The applications that a builtin kernel runs.
 
+pub mod chargen;
 pub mod command;
+pub mod discard;
+pub mod echo;
+pub mod empty;
 pub mod http;
 pub mod raw;
 pub mod script;
+pub mod service;

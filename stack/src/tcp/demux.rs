@@ -41,7 +41,7 @@ impl Tcp {
             local_port: segment.dst_port(),
             remote_port: segment.src_port(),
         };
-        match self.table.find(&tuple) {
+        match self.table.find_for_segment(&tuple) {
             Some(index) => self.deliver(index, now, &segment),
             None => self.arrives_for_nobody(now, tuple, &segment, None),
         }

@@ -160,7 +160,10 @@ impl Tcp {
                     }
                 }
                 // Asked again, since the route decides how large a segment may be.
-                plan = connection.next_segment(&self.shared).unwrap_or(plan);
+                match connection.next_segment(&self.shared) {
+                    Some(smaller) => plan = smaller,
+                    None => continue,
+                }
             }
             connection.emit(&mut self.shared, now, out, &plan)?;
         }
@@ -197,11 +200,13 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
-        self.timers.set(index, connection.deadlines.next());
-        let kinds = connection.deadlines.kinds();
-        if kinds != connection.counted {
-            self.armed.change(connection.counted, kinds);
-            connection.counted = kinds;
+        if connection.deadlines.take_changed() {
+            self.timers.set(index, connection.deadlines.next());
+            let kinds = connection.deadlines.kinds();
+            if kinds != connection.counted {
+                self.armed.change(connection.counted, kinds);
+                connection.counted = kinds;
+            }
         }
         if connection.marks.contains(Marks::NEWS) && connection.owner == Owner::Application {
             connection.marks -= Marks::NEWS;
@@ -239,6 +244,7 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
+        assert_eq!(connection.state(), TcpState::Closed);
         let (tuple, owner, marks) = (connection.tuple, connection.owner, connection.marks);
         if !marks.contains(Marks::BURIED) {
             connection.marks |= Marks::BURIED;

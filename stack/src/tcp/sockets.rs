@@ -154,7 +154,9 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let given = connection.recv(&mut self.shared, to);
-        self.settle(socket.0);
+        if given != Err(SocketError::EAGAIN) {
+            self.settle(socket.0);
+        }
         given
     }
 

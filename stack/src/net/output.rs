@@ -1,0 +1,323 @@
+//! The way out: route, neighbour, headers, and a payload written in place into the device's frame.
+//!
+//! A packet leaves by one of four doors: straight into a frame (the neighbour is known), into the neighbour's queue
+//! (it is being asked for), into pieces (longer than the MTU, and may be cut), or back to ourselves (it is for us).
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use xen_abi::Instant;
+
+use crate::addr::{IpAddress, Mac};
+use crate::api::{Device, DeviceFull, SocketError};
+use crate::net::interface::Interface;
+use crate::net::neighbours::{Neighbours, Parked};
+use crate::net::profile::NetProfile;
+use crate::net::routing::{NextHop, Routes};
+use crate::tcp::{IpOutput, IpPacket, Route};
+use crate::wire::ethernet::{self, EtherType};
+use crate::wire::ipv4::{self, Protocol};
+
+/// Packets to ourselves that may wait.
+const LOOPBACK_QUEUE: usize = 64;
+
+/// What the layer above says about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub src: Ipv4Addr,
+    pub dst: Ipv4Addr,
+    pub protocol: Protocol,
+    pub ttl: u8,
+    pub ecn: u8,
+    pub dont_fragment: bool,
+    /// Bytes of payload.
+    pub len: usize,
+    /// The payload holds only the pseudo-header's sum; the device does the rest.
+    pub needs_csum: bool,
+}
+
+impl Outgoing {
+    fn header(&self, ident: u16) -> ipv4::Repr {
+        ipv4::Repr {
+            src: self.src,
+            dst: self.dst,
+            protocol: self.protocol,
+            ttl: self.ttl,
+            ecn: self.ecn,
+            ident,
+            dont_fragment: self.dont_fragment,
+            more_fragments: false,
+            offset: 0,
+            payload_len: self.len,
+        }
+    }
+}
+
+/// A packet on its way in pieces.
+#[derive(Debug)]
+struct Pieces {
+    hop: NextHop,
+    header: ipv4::Repr,
+    payload: Vec<u8>,
+    sent: usize,
+}
+
+/// Everything between the transports and the device, outwards.
+#[derive(Debug)]
+pub struct Output {
+    pub interface: Interface,
+    routes: Routes,
+    pub neighbours: Neighbours,
+    loopback: VecDeque<Vec<u8>>,
+    pieces: Option<Box<Pieces>>,
+    /// The next packet's identification, for packets that may be cut (RFC 6864: others need none).
+    ident: u16,
+    /// Where the last packet went.
+    last: Option<(Ipv4Addr, NextHop)>,
+}
+
+impl Output {
+    /// Nothing to send yet. `ident`: where identifications begin.
+    pub fn new(interface: Interface, routes: Routes, profile: &NetProfile, ident: u16) -> Output {
+        Output {
+            interface,
+            routes,
+            neighbours: Neighbours::new(profile),
+            loopback: VecDeque::new(),
+            pieces: None,
+            ident,
+            last: None,
+        }
+    }
+
+    /// Announces our addresses with the next flush.
+    pub fn announce(&mut self) {
+        self.neighbours.announce(&self.interface);
+    }
+
+    /// The way to `remote`: our address on it and the largest packet.
+    pub fn route(&self, remote: IpAddress) -> Result<(Ipv4Addr, usize), SocketError> {
+        let IpAddress::V4(remote) = remote else {
+            return Err(SocketError::EAFNOSUPPORT);
+        };
+        match self.routes.lookup(&self.interface, remote) {
+            Some((_, source)) => Ok((source, self.interface.mtu)),
+            None => Err(SocketError::ENETUNREACH),
+        }
+    }
+
+    /// Sends what waits from before; nothing newer may overtake it.
+    #[inline]
+    pub fn flush(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
+        if !self.neighbours.has_output() && self.pieces.is_none() {
+            return Ok(());
+        }
+        self.neighbours.transmit(self.interface.mac, device)?;
+        self.send_pieces(now, device)
+    }
+
+    /// Sends one packet, whose payload `fill` writes: called once, or not at all when the device is full.
+    /// A packet that has no way to go any more is dropped: the layer above asked for the route before.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        device: &mut dyn Device,
+        packet: &Outgoing,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DeviceFull> {
+        let Some(hop) = self.hop(packet.dst) else {
+            return Ok(());
+        };
+        let too_long = ipv4::HEADER + packet.len > self.interface.mtu;
+        if too_long && hop != NextHop::Local {
+            return self.cut(now, device, hop, packet, fill);
+        }
+        let header = packet.header(self.next_ident(packet));
+        match self.ethernet(now, hop, packet.src) {
+            Some(dst) => {
+                let ethernet = ethernet::Repr {
+                    dst,
+                    src: self.interface.mac,
+                    ethertype: EtherType::IPV4,
+                };
+                let len = ethernet::HEADER + ipv4::HEADER + packet.len;
+                device.transmit(len, packet.needs_csum, &mut |frame| {
+                    fill(header.emit(ethernet.emit(frame)));
+                })
+            }
+            None => {
+                if hop == NextHop::Local && self.loopback.len() >= LOOPBACK_QUEUE {
+                    return Err(DeviceFull);
+                }
+                let mut bytes = vec![0; ipv4::HEADER + packet.len];
+                fill(header.emit(&mut bytes));
+                self.put_aside(hop, bytes, packet.needs_csum);
+                Ok(())
+            }
+        }
+    }
+
+    /// The next packet that we sent to ourselves.
+    pub fn next_loopback(&mut self) -> Option<Vec<u8>> {
+        self.loopback.pop_front()
+    }
+
+    /// Whether something waits for the device.
+    pub fn has_output(&self) -> bool {
+        self.neighbours.has_output() || self.pieces.is_some() || !self.loopback.is_empty()
+    }
+
+    /// The next hop to `dst`: interface and routes never change, so the last answer stays right.
+    #[inline]
+    fn hop(&mut self, dst: Ipv4Addr) -> Option<NextHop> {
+        if let Some((last, hop)) = self.last
+            && last == dst
+        {
+            return Some(hop);
+        }
+        let (hop, _) = self.routes.lookup(&self.interface, dst)?;
+        self.last = Some((dst, hop));
+        Some(hop)
+    }
+
+    /// The Ethernet address of the next hop; `None` if the packet has to be put aside.
+    fn ethernet(&mut self, now: Instant, hop: NextHop, source: Ipv4Addr) -> Option<Mac> {
+        match hop {
+            NextHop::Neighbour(ip) => self.neighbours.resolve(now, &self.interface, source, ip),
+            NextHop::Broadcast => Some(Mac::BROADCAST),
+            // RFC 1112, section 6.4: the low 23 bits of the group.
+            NextHop::Multicast(group) => {
+                let [_, b, c, d] = group.octets();
+                Some(Mac([0x01, 0x00, 0x5E, b & 0x7F, c, d]))
+            }
+            NextHop::Local => None,
+        }
+    }
+
+    fn put_aside(&mut self, hop: NextHop, packet: Vec<u8>, needs_csum: bool) {
+        match hop {
+            NextHop::Neighbour(ip) => self.neighbours.park(ip, Parked { packet, needs_csum }),
+            NextHop::Local => self.loopback.push_back(packet),
+            NextHop::Broadcast | NextHop::Multicast(_) => {
+                unreachable!("a group's Ethernet address is always known")
+            }
+        }
+    }
+
+    /// Takes a packet longer than the MTU, to send it in pieces (RFC 791, section 3.2).
+    fn cut(
+        &mut self,
+        now: Instant,
+        device: &mut dyn Device,
+        hop: NextHop,
+        packet: &Outgoing,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DeviceFull> {
+        if packet.dont_fragment {
+            return Ok(());
+        }
+        if self.pieces.is_some() {
+            return Err(DeviceFull);
+        }
+        assert!(!packet.needs_csum, "no device sums over several packets");
+        let mut payload = vec![0; packet.len];
+        fill(&mut payload);
+        self.pieces = Some(Box::new(Pieces {
+            hop,
+            header: packet.header(self.next_ident(packet)),
+            payload,
+            sent: 0,
+        }));
+        // The packet is ours now: if the device fills up half-way, the rest goes with the next flush.
+        let _ = self.send_pieces(now, device);
+        Ok(())
+    }
+
+    fn send_pieces(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
+        let room = (self.interface.mtu - ipv4::HEADER) / 8 * 8;
+        while let Some(mut pieces) = self.pieces.take() {
+            let end = pieces.payload.len().min(pieces.sent + room);
+            let header = ipv4::Repr {
+                offset: pieces.sent,
+                payload_len: end - pieces.sent,
+                more_fragments: end < pieces.payload.len(),
+                ..pieces.header
+            };
+            let mut packet = vec![0; ipv4::HEADER + header.payload_len];
+            header
+                .emit(&mut packet)
+                .copy_from_slice(&pieces.payload[pieces.sent..end]);
+            let parked = Parked {
+                packet,
+                needs_csum: false,
+            };
+            let outcome = match (self.ethernet(now, pieces.hop, header.src), pieces.hop) {
+                (Some(dst), _) => parked.send(device, self.interface.mac, dst),
+                (None, hop) => {
+                    self.put_aside(hop, parked.packet, false);
+                    Ok(())
+                }
+            };
+            if outcome.is_ok() {
+                pieces.sent = end;
+            }
+            if pieces.sent < pieces.payload.len() {
+                self.pieces = Some(pieces);
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn next_ident(&mut self, packet: &Outgoing) -> u16 {
+        if packet.dont_fragment {
+            return 0;
+        }
+        self.ident = self.ident.wrapping_add(1);
+        self.ident
+    }
+}
+
+/// The way out as TCP sees it.
+pub struct TcpOutput<'a> {
+    pub output: &'a mut Output,
+    pub device: &'a mut dyn Device,
+}
+
+impl IpOutput for TcpOutput<'_> {
+    fn route(&self, remote: IpAddress) -> Result<Route, SocketError> {
+        let (local, mtu) = self.output.route(remote)?;
+        Ok(Route {
+            local: local.into(),
+            mtu,
+        })
+    }
+    fn tx_checksum(&self) -> bool {
+        self.device.caps().tx_checksum
+    }
+    fn send(
+        &mut self,
+        now: Instant,
+        packet: &IpPacket,
+        len: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DeviceFull> {
+        let (IpAddress::V4(src), IpAddress::V4(dst)) = (packet.src, packet.dst) else {
+            unreachable!("no route leads to an address of version 6");
+        };
+        let outgoing = Outgoing {
+            src,
+            dst,
+            protocol: Protocol(packet.protocol),
+            ttl: packet.ttl,
+            ecn: packet.ecn,
+            dont_fragment: true,
+            len,
+            needs_csum: self.tx_checksum(),
+        };
+        self.output.send(now, self.device, &outgoing, fill)
+    }
+}

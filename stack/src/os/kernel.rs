@@ -1,0 +1,449 @@
+//! [`Unikernel`]: the guest that the machine runs, and the phases of a run.
+//!
+//! A run drains events, receives, polls tasks, transmits, arms the timer, looks a last time at the rings, and blocks.
+//! Only the phases talk to Xen; only the tasks run application code; in between lies [`Shared`].
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{RefCell, RefMut};
+
+use rand_chacha::rand_core::RngCore;
+use xen_abi::sched::ShutdownReason;
+use xen_abi::vcpu::VcpuOp;
+use xen_abi::{Block, Fuel, Gpa, Guest, Hypercalls, Instant, Sink, Wake};
+
+use super::boot::{BootError, BootInfo, Platform, seed_rng};
+use super::control;
+use super::executor::{Executor, Task};
+use super::handle::Os;
+use super::shared::{Shared, TcpIp};
+use super::vif::{InterfaceConfig, News, Vif, Wish};
+use crate::api::NetStack;
+use crate::dev::netfront::{Netfront, NetfrontError};
+use crate::event::{Event, TimerKinds};
+
+/// How often tasks that wake each other are polled in one run.
+const TURNS: u32 = 8;
+/// How long a kernel that shuts down waits for its last frames to be taken and acknowledged.
+const LINGER: u64 = 1_000_000_000;
+/// When to try again to send although no event will say so.
+const RETRY: u64 = 1_000_000;
+
+/// What a stack is made of.
+pub struct StackConfig {
+    /// The interface.
+    pub interface: InterfaceConfig,
+    /// The stack's own randomness.
+    pub seed: [u8; 32],
+    /// Where it reports.
+    pub sink: Rc<dyn Sink>,
+    /// What its loops burn.
+    pub fuel: Fuel,
+}
+
+/// Makes the stack when the interface is known.
+pub type MakeStack<S> = Box<dyn FnOnce(StackConfig) -> S>;
+/// Makes the application's first task when the stack is there.
+pub type AppMain<S> = Box<dyn FnOnce(Os<S>) -> Task>;
+
+/// A kernel with a stack and an application.
+pub struct Unikernel<S: TcpIp> {
+    sink: Rc<dyn Sink>,
+    program: Option<(MakeStack<S>, AppMain<S>)>,
+    running: Option<Running<S>>,
+}
+
+impl<S: TcpIp> Unikernel<S> {
+    /// A kernel that was not booted yet.
+    pub fn new(sink: Rc<dyn Sink>, make: MakeStack<S>, main: AppMain<S>) -> Unikernel<S> {
+        Unikernel {
+            sink,
+            program: Some((make, main)),
+            running: None,
+        }
+    }
+
+    fn boot(&mut self, xen: &mut dyn Hypercalls, start_info: Gpa) -> Result<(), BootError> {
+        let (make, main) = self.program.take().expect("a kernel boots once");
+        let boot = Rc::new(BootInfo::read(xen, start_info)?);
+        let platform = Platform::boot(xen)?;
+        let rng = seed_rng(xen);
+        let mut shared = Shared::new(boot, rng, self.sink.clone(), xen.fuel());
+        shared.wall_base = platform.wall_base(xen);
+        let os = Os(Rc::new(RefCell::new(shared)));
+        let mut executor = Executor::default();
+        executor.spawn(Box::pin(control::obey(os.clone())));
+        executor.spawn(Box::pin(control::stop(os.clone())));
+        executor.spawn(Box::pin(bring_up(os.clone(), make, main)));
+        self.running = Some(Running {
+            os,
+            executor,
+            platform,
+            vifs: BTreeMap::new(),
+            armed: None,
+            reported: 0,
+            stopping: None,
+        });
+        Ok(())
+    }
+}
+
+impl<S: TcpIp> Guest for Unikernel<S> {
+    fn run(&mut self, xen: &mut dyn Hypercalls, wake: Wake) -> Block {
+        let ready = match wake {
+            Wake::Boot { start_info } => self.boot(xen, start_info),
+            Wake::Running => Ok(()),
+            Wake::Resumed { cancelled } => match self.running.as_mut() {
+                Some(running) => running.resume(xen, cancelled),
+                None => Ok(()),
+            },
+        };
+        match (ready, self.running.as_mut()) {
+            (Ok(()), Some(running)) => running.run(xen),
+            _ => Block::Shutdown(ShutdownReason::Crash),
+        }
+    }
+}
+
+/// The first task: finds the interface, and starts the application once it is up; without an interface at once.
+async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
+    let names = os.xenstore().directory("device/vif").await;
+    let handles = names.unwrap_or_default();
+    let first = handles.iter().filter_map(|name| name.parse().ok()).min();
+    let Some(handle) = first else {
+        os.spawn(main(os.clone()));
+        return;
+    };
+    let mut program = Some((make, main));
+    Vif::new(&os, handle)
+        .live(|interface| match program.take() {
+            // A new stack itself reports that its interface is up.
+            Some((make, main)) => {
+                install_stack(&os, make, interface);
+                os.spawn(main(os.clone()));
+            }
+            None => os.report(&interface.up()),
+        })
+        .await;
+}
+
+fn install_stack<S: TcpIp>(os: &Os<S>, make: MakeStack<S>, interface: &InterfaceConfig) {
+    let mut shared = os.0.borrow_mut();
+    let mut seed = [0; 32];
+    shared.rng.fill_bytes(&mut seed);
+    shared.net = Some(make(StackConfig {
+        interface: interface.clone(),
+        seed,
+        sink: shared.sink.clone(),
+        fuel: shared.fuel.clone(),
+    }));
+    shared.addresses.clone_from(&interface.addresses);
+}
+
+/// A kernel after boot.
+struct Running<S: TcpIp> {
+    os: Os<S>,
+    executor: Executor,
+    platform: Platform,
+    vifs: BTreeMap<u32, Netfront>,
+    /// The single-shot timer's deadline.
+    armed: Option<Instant>,
+    /// The kinds of timers that were reported last.
+    reported: u8,
+    /// The applications are gone; the last frames have until then to leave.
+    stopping: Option<(ShutdownReason, Instant)>,
+}
+
+impl<S: TcpIp> Running<S> {
+    fn run(&mut self, xen: &mut dyn Hypercalls) -> Block {
+        self.drain_events(xen);
+        self.receive(xen);
+        self.poll_tasks();
+        self.transmit(xen);
+        self.arm_timer(xen);
+        let more = self.final_check(xen);
+        self.block(more)
+    }
+
+    fn shared(&self) -> RefMut<'_, Shared<S>> {
+        self.os.0.borrow_mut()
+    }
+
+    /// Every run looks at every ring: which port woke us does not matter.
+    fn drain_events(&mut self, xen: &mut dyn Hypercalls) {
+        self.platform.events.drain(xen, |_| {});
+        let now = xen.now();
+        let mut shared = self.shared();
+        shared.now = now;
+        shared.timers.fire(now);
+    }
+
+    fn receive(&mut self, xen: &mut dyn Hypercalls) {
+        self.pump_xenbus(xen);
+        let os = self.os.clone();
+        let shared = &mut *os.0.borrow_mut();
+        let (net, now) = (&mut shared.net, shared.now);
+        let mut broken = Vec::new();
+        for (handle, vif) in &mut self.vifs {
+            let received = vif.receive(xen, &mut self.platform.grants, &mut |frame, csum_ok| {
+                if let Some(net) = net.as_mut() {
+                    net.receive(now, frame, csum_ok);
+                }
+            });
+            broken.extend(received.err().map(|error| (*handle, error)));
+        }
+        for (handle, error) in broken {
+            self.fail_vif(xen, shared, handle, error);
+        }
+        shared.wake_sockets();
+    }
+
+    fn poll_tasks(&mut self) {
+        for _ in 0..TURNS {
+            self.executor.poll();
+            let mut shared = self.shared();
+            shared.wake_sockets();
+            let spawned = core::mem::take(&mut shared.spawned);
+            drop(shared);
+            for task in spawned {
+                self.executor.spawn(task);
+            }
+            if !self.executor.is_ready() {
+                break;
+            }
+        }
+        let halt = self.shared().halt.take();
+        if let Some(reason) = halt {
+            // Dropping the tasks closes their sockets.
+            self.executor.clear();
+            let deadline = self.shared().now.plus(LINGER);
+            self.stopping = Some((reason, deadline));
+        }
+    }
+
+    fn transmit(&mut self, xen: &mut dyn Hypercalls) {
+        self.grant_wishes(xen);
+        self.transmit_frames(xen);
+        self.transmit_console(xen);
+        self.pump_xenbus(xen);
+    }
+
+    fn transmit_frames(&mut self, xen: &mut dyn Hypercalls) {
+        let os = self.os.clone();
+        let shared = &mut *os.0.borrow_mut();
+        let mut broken = Vec::new();
+        for (handle, vif) in &mut self.vifs {
+            if let (Some(net), Some(mut port)) =
+                (&mut shared.net, vif.port(xen, &mut self.platform.grants))
+            {
+                net.transmit(shared.now, &mut port);
+            }
+            broken.extend(vif.flush(xen).err().map(|error| (*handle, error)));
+        }
+        for (handle, error) in broken {
+            self.fail_vif(xen, shared, handle, error);
+        }
+        shared.wake_sockets();
+    }
+
+    fn transmit_console(&mut self, xen: &mut dyn Hypercalls) {
+        let mut shared = self.os.0.borrow_mut();
+        let waiting = shared.console.bytes();
+        // A ring that breaks its rules gets no more of our output.
+        if self.platform.console.pump(xen, waiting).is_err() {
+            waiting.clear();
+        }
+    }
+
+    fn pump_xenbus(&mut self, xen: &mut dyn Hypercalls) {
+        let mut shared = self.os.0.borrow_mut();
+        let xenbus = &mut self.platform.xenbus;
+        while let Some(message) = shared.store.pop_outgoing() {
+            xenbus.send(&message);
+        }
+        let pumped = xenbus.pump(xen, |message| shared.store.receive(message));
+        if pumped.is_err() {
+            shared.store.give_up();
+        }
+    }
+
+    /// Carries out what tasks want done to devices.
+    fn grant_wishes(&mut self, xen: &mut dyn Hypercalls) {
+        let os = self.os.clone();
+        let shared = &mut *os.0.borrow_mut();
+        while let Some((handle, wish)) = shared.vif.pop_wish() {
+            let Platform { events, grants, .. } = &mut self.platform;
+            match wish {
+                Wish::Open { backend, features } => {
+                    let opened = Netfront::open(xen, events, grants, backend, features);
+                    let news = match opened {
+                        Ok((device, opened)) => {
+                            self.vifs.insert(handle, device);
+                            News::Opened(opened)
+                        }
+                        Err(error) => News::Failed(error),
+                    };
+                    shared.vif.tell(handle, news);
+                }
+                Wish::Start { mac, mtu } => {
+                    let device = self.vifs.get_mut(&handle);
+                    let started = device.map_or(Ok(()), |vif| vif.start(xen, mac, mtu));
+                    if let Err(error) = started {
+                        self.fail_vif(xen, shared, handle, error);
+                    }
+                }
+                Wish::Close => self.close_vif(xen, shared, handle),
+            }
+        }
+    }
+
+    fn fail_vif(
+        &mut self,
+        xen: &mut dyn Hypercalls,
+        shared: &mut Shared<S>,
+        handle: u32,
+        error: NetfrontError,
+    ) {
+        self.close_vif(xen, shared, handle);
+        shared.vif.tell(handle, News::Failed(error));
+    }
+
+    fn close_vif(&mut self, xen: &mut dyn Hypercalls, shared: &mut Shared<S>, handle: u32) {
+        let Platform { events, grants, .. } = &mut self.platform;
+        if let Some(device) = self.vifs.remove(&handle) {
+            let kept = device.close(xen, events, grants);
+            if kept > 0 {
+                shared.print(&alloc::format!(
+                    "vif {handle}: the backend still uses {kept} frames"
+                ));
+            }
+        }
+    }
+
+    /// The timer's deadline is the stack's or the tasks' first; a stack that waits for its device waits for an event.
+    fn arm_timer(&mut self, xen: &mut dyn Hypercalls) {
+        let next = self.next_deadline();
+        if next == self.armed {
+            return;
+        }
+        let mut op = match next {
+            Some(timeout_abs) => VcpuOp::SetSingleshotTimer {
+                timeout_abs,
+                future: false,
+            },
+            None => VcpuOp::StopSingleshotTimer,
+        };
+        if xen.vcpu_op(0, &mut op).is_ok() {
+            self.armed = next;
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let shared = self.shared();
+        let now = shared.now;
+        let tasks = shared.timers.next();
+        let net = shared.net.as_ref().and_then(|net| net.poll_at(now));
+        drop(shared);
+        let net = match self.device_state() {
+            DeviceState::Open => net,
+            DeviceState::Starved => net.map(|_| now.plus(RETRY)),
+            // The backend's answer, or its return, is an event.
+            DeviceState::Waits => net.filter(|at| *at > now),
+        };
+        let stop = self.stopping.map(|(_, deadline)| deadline);
+        [tasks, net, stop].into_iter().flatten().min()
+    }
+
+    fn device_state(&self) -> DeviceState {
+        let full = |vif: &&Netfront| vif.is_full();
+        match self.vifs.values().find(full) {
+            Some(vif) if vif.starved() => DeviceState::Starved,
+            Some(_) => DeviceState::Waits,
+            None if self.vifs.values().any(Netfront::is_started) => DeviceState::Open,
+            None => DeviceState::Waits,
+        }
+    }
+
+    /// What came between the last look and now would raise no event if this look were left out.
+    fn final_check(&mut self, xen: &mut dyn Hypercalls) -> bool {
+        let mut more = false;
+        let mut broken = Vec::new();
+        for (handle, vif) in &mut self.vifs {
+            match vif.final_check(xen) {
+                Ok(found) => more |= found,
+                Err(error) => broken.push((*handle, error)),
+            }
+        }
+        let os = self.os.clone();
+        for (handle, error) in broken {
+            self.fail_vif(xen, &mut os.0.borrow_mut(), handle, error);
+        }
+        more
+    }
+
+    fn block(&mut self, more: bool) -> Block {
+        self.report_timers();
+        if let Some((reason, deadline)) = self.stopping
+            && (self.is_drained() || self.shared().now >= deadline)
+        {
+            return Block::Shutdown(reason);
+        }
+        if core::mem::take(&mut self.shared().suspend) {
+            return Block::Suspend;
+        }
+        match more || self.executor.is_ready() {
+            true => Block::Yield,
+            false => Block::Halt,
+        }
+    }
+
+    /// Whether nothing of ours is on its way: frames, acknowledgements, console lines.
+    fn is_drained(&self) -> bool {
+        let mut shared = self.shared();
+        let timers = shared.net.as_ref().map_or(0, NetStack::timers);
+        timers & TimerKinds::FINISH.bits() == 0
+            && shared.console.bytes().is_empty()
+            && self.vifs.values().all(|vif| vif.sending() == 0)
+    }
+
+    /// Says which kinds of timers are armed, when that changed.
+    fn report_timers(&mut self) {
+        let shared = self.os.0.borrow();
+        let net = shared.net.as_ref().map_or(0, NetStack::timers);
+        let kinds = net | shared.timers.kinds().bits();
+        if kinds != self.reported {
+            shared.report(&Event::Timers { kinds });
+            self.reported = kinds;
+        }
+    }
+
+    /// After a suspend. If it was not cancelled, every special page, port and grant is void.
+    fn resume(&mut self, xen: &mut dyn Hypercalls, cancelled: bool) -> Result<(), BootError> {
+        self.armed = None;
+        if cancelled {
+            return Ok(());
+        }
+        self.platform.reconnect(xen)?;
+        let os = self.os.clone();
+        let shared = &mut *os.0.borrow_mut();
+        shared.wall_base = self.platform.wall_base(xen);
+        shared.store.resume();
+        for (handle, vif) in core::mem::take(&mut self.vifs) {
+            vif.lose(xen);
+            shared.vif.tell(handle, News::Lost);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a stack that wants to send can.
+enum DeviceState {
+    /// It can.
+    Open,
+    /// It must wait for an event.
+    Waits,
+    /// It must wait, and no event will come.
+    Starved,
+}

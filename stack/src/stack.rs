@@ -1,0 +1,203 @@
+//! The stack: interface, neighbours, IP, ICMP, UDP and TCP put together, as the wire sees them.
+//!
+//! [`NetStack::receive`] takes a frame up as far as a socket (`input`), and never transmits; [`NetStack::transmit`]
+//! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
+//! where it was promised. Applications come in by `sockets`. This file makes a stack and keeps its deadlines.
+
+mod input;
+mod output;
+mod sockets;
+
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use xen_abi::{Fuel, Instant, Sink};
+
+use self::input::Refusal;
+use crate::addr::{Cidr, IpAddress, Mac};
+use crate::api::{Device, NetStack};
+use crate::event::{Event, Layer, TimerKinds};
+use crate::net::icmp::{self, Ends, Icmp};
+use crate::net::interface::Interface;
+use crate::net::output::Output;
+use crate::net::reassembly::Reassembly;
+use crate::net::routing::Routes;
+use crate::net::udp::Udp;
+use crate::profile::Profile;
+use crate::tcp::{IcmpError, Tcp};
+use crate::wire::ipv4::Packet;
+
+/// What a stack is made from.
+pub struct StackConfig {
+    pub mac: Mac,
+    pub addresses: Vec<Cidr>,
+    pub gateway: Option<IpAddress>,
+    /// The largest IP packet, in bytes.
+    pub mtu: usize,
+    pub profile: Rc<Profile>,
+    /// Where all its randomness comes from.
+    pub seed: [u8; 32],
+    pub fuel: Fuel,
+    pub sink: Rc<dyn Sink>,
+}
+
+/// A TCP/IP stack on one interface.
+pub struct Stack {
+    profile: Rc<Profile>,
+    fuel: Fuel,
+    sink: Rc<dyn Sink>,
+    output: Output,
+    reassembly: Reassembly,
+    icmp: Icmp,
+    udp: Udp,
+    tcp: Tcp,
+}
+
+impl Stack {
+    /// A stack whose interface is up: it has announced its addresses with the first `transmit`.
+    pub fn new(config: StackConfig) -> Stack {
+        let net = &config.profile.net;
+        let mut random = ChaCha8Rng::from_seed(config.seed);
+        let mut seed = || {
+            let mut seed = [0; 32];
+            random.fill_bytes(&mut seed);
+            seed
+        };
+        let (tcp_seed, udp_seed) = (seed(), seed());
+        let ident = random.next_u32() as u16;
+        let (interface, refused) = Interface::new(config.mac, config.mtu, &config.addresses);
+        let gateway = match config.gateway {
+            Some(IpAddress::V4(gateway)) => Some(gateway),
+            _ => None,
+        };
+        let fuel = config.fuel;
+        let mut stack = Stack {
+            output: Output::new(interface, Routes { gateway }, net, ident),
+            reassembly: Reassembly::new(net),
+            icmp: Icmp::new(net),
+            udp: Udp::new(net, udp_seed, fuel.clone()),
+            tcp: Tcp::new(
+                config.profile.clone(),
+                tcp_seed,
+                fuel.clone(),
+                config.sink.clone(),
+            ),
+            profile: config.profile,
+            fuel,
+            sink: config.sink,
+        };
+        if !refused.is_empty() || config.gateway.is_some_and(|g| g.is_ipv6()) {
+            stack.report(&Refusal {
+                layer: Layer::Ethernet,
+                why: "no IPv6",
+            });
+        }
+        stack.emit(&stack.output.interface.up());
+        stack.output.announce();
+        stack
+    }
+
+    fn emit(&self, event: &Event) {
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        self.sink.emit(&bytes);
+    }
+
+    fn report(&self, refusal: &Refusal) {
+        self.emit(&Event::Refused {
+            layer: refusal.layer,
+            why: refusal.why.to_string(),
+        });
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let Output {
+            neighbours,
+            interface,
+            ..
+        } = &mut self.output;
+        neighbours.tick(now, interface, &self.fuel);
+        while let Some(parked) = self.output.neighbours.next_failed() {
+            self.fuel.burn(1);
+            let report = Packet::parse(&parked.packet)
+                .ok()
+                .and_then(|p| icmp::report(&p, IcmpError::HostUnreachable).ok());
+            if let Some(report) = report {
+                self.dispatch(now, &report);
+            }
+        }
+        while let Some(expired) = self.reassembly.next_expired(now) {
+            self.fuel.burn(1);
+            if !expired.quote.is_empty() {
+                let ends = Ends {
+                    src: expired.src,
+                    dst: expired.dst,
+                    unicast: true,
+                };
+                let kind = icmp::REASSEMBLY_TIMEOUT;
+                self.icmp.error(now, ends, kind, &expired.quote);
+            }
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        self.output.has_output() || self.icmp.next().is_some() || self.udp.next().is_some()
+    }
+}
+
+impl Stack {
+    /// Whether a `transmit` would find anything to do.
+    #[inline]
+    fn is_due(&self, now: Instant) -> bool {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        due(self.tcp.poll_at(now))
+            || self.has_output()
+            || due(self.output.neighbours.poll_at())
+            || due(self.reassembly.poll_at())
+    }
+}
+
+impl NetStack for Stack {
+    fn receive(&mut self, now: Instant, frame: &[u8], csum_ok: bool) {
+        // Each byte may be summed and copied once: that is the loop that this pays for.
+        self.fuel.burn(1 + frame.len() as u64 / 64);
+        if let Err(refusal) = self.receive_frame(now, frame, csum_ok) {
+            self.report(&refusal);
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, device: &mut dyn Device) {
+        // Most turns find nothing due, and cost no more than this look.
+        if !self.is_due(now) {
+            return;
+        }
+        self.tick(now);
+        // A full device is no error: what it did not take is still queued, and `poll_at` says so.
+        let _ = self.send_all(now, device);
+    }
+
+    fn poll_at(&self, now: Instant) -> Option<Instant> {
+        if self.has_output() {
+            return Some(now);
+        }
+        [
+            self.output.neighbours.poll_at(),
+            self.reassembly.poll_at(),
+            self.tcp.poll_at(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn timers(&self) -> u8 {
+        let mut kinds = self.output.neighbours.timers() | self.tcp.timers();
+        if self.reassembly.poll_at().is_some() {
+            kinds |= TimerKinds::FINISH;
+        }
+        kinds.bits()
+    }
+}

@@ -1,0 +1,237 @@
+//! A frame's way up: each step checks one header and hands on what it carries, or says why it refuses.
+
+use core::net::Ipv4Addr;
+
+use xen_abi::Instant;
+
+use super::Stack;
+use crate::event::Layer;
+use crate::net::icmp::{self, Ends};
+use crate::net::input;
+use crate::net::output::Output;
+use crate::tcp::IpInfo;
+use crate::wire::ethernet::{EtherType, Frame};
+use crate::wire::ipv4::{Packet, Protocol};
+use crate::wire::{Malformed, arp, icmpv4, udp};
+
+/// Why a packet was refused, and where.
+pub(super) struct Refusal {
+    pub layer: Layer,
+    pub why: &'static str,
+}
+
+type Verdict = Result<(), Refusal>;
+
+fn refuse(layer: Layer, why: &'static str) -> Verdict {
+    Err(Refusal { layer, why })
+}
+
+fn refused(layer: Layer) -> impl Fn(&'static str) -> Refusal {
+    move |why| Refusal { layer, why }
+}
+
+fn malformed(layer: Layer) -> impl Fn(Malformed) -> Refusal {
+    move |malformed| Refusal {
+        layer,
+        why: malformed.why(),
+    }
+}
+
+/// A packet for us, whole.
+struct Received<'a> {
+    src: Ipv4Addr,
+    dst: Ipv4Addr,
+    protocol: Protocol,
+    ttl: u8,
+    ecn: u8,
+    /// It was sent to us alone.
+    unicast: bool,
+    /// The device vouches for the transport's checksum.
+    csum_ok: bool,
+    /// The packet's beginning, for an error about it.
+    quote: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl Received<'_> {
+    fn ends(&self) -> Ends {
+        Ends {
+            src: self.src,
+            dst: self.dst,
+            unicast: self.unicast,
+        }
+    }
+}
+
+impl Stack {
+    pub(super) fn receive_frame(&mut self, now: Instant, bytes: &[u8], csum_ok: bool) -> Verdict {
+        let frame = Frame::parse(bytes).map_err(malformed(Layer::Ethernet))?;
+        let group = frame.dst().is_multicast();
+        if !group && frame.dst() != self.output.interface.mac {
+            // A bridge floods what it does not know; a network card's filter takes no note of it either.
+            return Ok(());
+        }
+        if frame.src().is_multicast() {
+            return refuse(Layer::Ethernet, "the source is a group");
+        }
+        match frame.ethertype() {
+            EtherType::IPV4 => self.receive_ipv4(now, frame.payload(), group, csum_ok),
+            EtherType::ARP => {
+                let packet = arp::Packet::parse(frame.payload()).map_err(malformed(Layer::Arp))?;
+                let Output {
+                    neighbours,
+                    interface,
+                    ..
+                } = &mut self.output;
+                neighbours
+                    .receive(now, interface, &packet)
+                    .map_err(refused(Layer::Arp))
+            }
+            EtherType::IPV6 => refuse(Layer::Ethernet, "no IPv6"),
+            _ => refuse(Layer::Ethernet, "unknown EtherType"),
+        }
+    }
+
+    fn receive_ipv4(&mut self, now: Instant, bytes: &[u8], group: bool, csum_ok: bool) -> Verdict {
+        let layer = Layer::Ipv4;
+        let packet = Packet::parse(bytes).map_err(malformed(layer))?;
+        let unicast = input::check(&self.output.interface, &packet, group, &self.fuel)
+            .map_err(refused(layer))?;
+        if packet.is_fragment() {
+            return self.receive_fragment(now, &packet, unicast);
+        }
+        self.deliver(now, &whole(&packet, unicast, csum_ok))
+    }
+
+    fn receive_fragment(&mut self, now: Instant, packet: &Packet<'_>, unicast: bool) -> Verdict {
+        if !unicast {
+            return refuse(Layer::Ipv4, "a fragment for many");
+        }
+        let whole = self
+            .reassembly
+            .receive(now, packet, &self.fuel)
+            .map_err(refused(Layer::Ipv4))?;
+        let Some(whole) = whole else { return Ok(()) };
+        self.deliver(
+            now,
+            &Received {
+                src: whole.src,
+                dst: whole.dst,
+                protocol: whole.protocol,
+                ttl: whole.ttl,
+                ecn: whole.ecn,
+                unicast,
+                csum_ok: false,
+                quote: &whole.quote,
+                payload: &whole.payload,
+            },
+        )
+    }
+
+    fn deliver(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
+        match packet.protocol {
+            Protocol::TCP if !packet.unicast => refuse(Layer::Tcp, "a segment for many"),
+            Protocol::TCP => {
+                let info = IpInfo {
+                    src: packet.src.into(),
+                    dst: packet.dst.into(),
+                    ecn: packet.ecn,
+                    ttl: packet.ttl,
+                };
+                self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
+                Ok(())
+            }
+            Protocol::UDP => self.deliver_udp(now, packet),
+            Protocol::ICMP => self.deliver_icmp(now, packet),
+            _ => {
+                let kind = icmp::PROTOCOL_UNREACHABLE;
+                self.icmp.error(now, packet.ends(), kind, packet.quote);
+                refuse(Layer::Ipv4, "unknown protocol")
+            }
+        }
+    }
+
+    fn deliver_udp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
+        let pseudo = udp::Pseudo {
+            src: packet.src,
+            dst: packet.dst,
+        };
+        let datagram = udp::Datagram::parse(packet.payload, pseudo, packet.csum_ok)
+            .map_err(malformed(Layer::Udp))?;
+        let from = (packet.src, datagram.src_port()).into();
+        let to = (packet.dst, datagram.dst_port()).into();
+        let taken = self
+            .udp
+            .receive(from, to, datagram.payload())
+            .map_err(refused(Layer::Udp))?;
+        if taken {
+            return Ok(());
+        }
+        let kind = icmp::PORT_UNREACHABLE;
+        self.icmp.error(now, packet.ends(), kind, packet.quote);
+        refuse(Layer::Udp, "nobody waits on the port")
+    }
+
+    fn deliver_icmp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
+        let layer = Layer::Icmp;
+        let message = icmpv4::Message::parse(packet.payload).map_err(malformed(layer))?;
+        let report = self
+            .icmp
+            .receive(now, packet.ends(), &message)
+            .map_err(refused(layer))?;
+        if let Some(report) = report {
+            if !self.output.interface.is_ours(report.local.ip()) {
+                return refuse(layer, "an error about a packet that was not ours");
+            }
+            self.dispatch(now, &report);
+        }
+        Ok(())
+    }
+
+    /// Tells a transport what became of a packet of its.
+    pub(super) fn dispatch(&mut self, now: Instant, report: &icmp::Report) {
+        let &icmp::Report {
+            protocol,
+            local,
+            remote,
+            seq,
+            error,
+        } = report;
+        match protocol {
+            Protocol::TCP => self.tcp.icmp_error(now, local, remote, seq, error),
+            Protocol::UDP => self.udp.icmp_error(local, remote, error),
+            _ => {}
+        }
+    }
+
+    /// Takes the packets that we sent to ourselves; whether there were any.
+    pub(super) fn receive_loopback(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(bytes) = self.output.next_loopback() {
+            self.fuel.burn(1);
+            any = true;
+            let verdict = match Packet::parse(&bytes) {
+                Ok(packet) => self.deliver(now, &whole(&packet, true, true)),
+                Err(why) => Err(malformed(Layer::Ipv4)(why)),
+            };
+            if let Err(refusal) = verdict {
+                self.report(&refusal);
+            }
+        }
+        any
+    }
+}
+
+fn whole<'a>(packet: &Packet<'a>, unicast: bool, csum_ok: bool) -> Received<'a> {
+    Received {
+        src: packet.src(),
+        dst: packet.dst(),
+        protocol: packet.protocol(),
+        ttl: packet.ttl(),
+        ecn: packet.ecn(),
+        unicast,
+        csum_ok,
+        quote: packet.bytes(),
+        payload: packet.payload(),
+    }
+}

@@ -1,0 +1,233 @@
+//! The stack as applications see it: each call goes to TCP or UDP by one bit of the handle.
+
+use core::net::SocketAddr;
+
+use xen_abi::Instant;
+
+use super::Stack;
+use crate::addr::IpAddress;
+use crate::api::{
+    Echo, EchoReply, How, Ready, SocketError, SocketId, SocketKind, SocketOption, Sockets,
+};
+use crate::net::icmp::Posted;
+use crate::net::interface::{Interface, Scope};
+use crate::net::udp::{MAX_PAYLOAD, UDP_BIT};
+use crate::tcp::Route;
+use crate::wire::icmpv4::Kind;
+
+fn is_udp(socket: SocketId) -> bool {
+    socket.0 & UDP_BIT != 0
+}
+
+/// Our addresses.
+fn ours(interface: &Interface) -> impl Iterator<Item = IpAddress> + Clone {
+    interface.networks().iter().map(|n| n.address.into())
+}
+
+/// Where TCP may bind: to one of our addresses or to all of them.
+fn check_local(interface: &Interface, local: SocketAddr) -> Result<(), SocketError> {
+    match local.ip() {
+        IpAddress::V6(_) => Err(SocketError::EAFNOSUPPORT),
+        ip if ip.is_unspecified() || ours(interface).any(|a| a == ip) => Ok(()),
+        _ => Err(SocketError::EADDRNOTAVAIL),
+    }
+}
+
+impl Sockets for Stack {
+    fn socket(&mut self, kind: SocketKind) -> Result<SocketId, SocketError> {
+        match kind {
+            SocketKind::Stream => {
+                let socket = self.tcp.socket()?;
+                assert!(!is_udp(socket), "bit 31 of a handle says UDP");
+                Ok(socket)
+            }
+            SocketKind::Datagram => self.udp.socket(),
+        }
+    }
+
+    fn bind(&mut self, socket: SocketId, local: SocketAddr) -> Result<(), SocketError> {
+        let interface = &self.output.interface;
+        if is_udp(socket) {
+            return self.udp.bind(socket, local, ours(interface));
+        }
+        check_local(interface, local)?;
+        self.tcp.bind(socket, local)
+    }
+
+    fn listen(&mut self, socket: SocketId, backlog: usize) -> Result<(), SocketError> {
+        if is_udp(socket) {
+            return Err(SocketError::EOPNOTSUPP);
+        }
+        self.tcp.listen(socket, backlog)
+    }
+
+    fn accept(&mut self, socket: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
+        if is_udp(socket) {
+            return Err(SocketError::EOPNOTSUPP);
+        }
+        self.tcp.accept(socket)
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+    ) -> Result<(), SocketError> {
+        let (local, mtu) = self.output.route(remote.ip())?;
+        if is_udp(socket) {
+            return self.udp.connect(socket, remote);
+        }
+        if let IpAddress::V4(ip) = remote.ip()
+            && !matches!(
+                self.output.interface.scope(ip),
+                Scope::Unicast | Scope::Local
+            )
+        {
+            return Err(SocketError::ENETUNREACH);
+        }
+        let local = local.into();
+        self.tcp.connect(now, socket, remote, Route { local, mtu })
+    }
+
+    fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        if is_udp(socket) {
+            let peer = self.udp.peer(socket)?;
+            return self.send_to(now, socket, data, peer);
+        }
+        self.tcp.send(now, socket, data)
+    }
+
+    fn recv(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+    ) -> Result<usize, SocketError> {
+        if is_udp(socket) {
+            return self.udp.recv_from(socket, to).map(|(len, _)| len);
+        }
+        self.tcp.recv(now, socket, to)
+    }
+
+    fn send_to(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        to: SocketAddr,
+    ) -> Result<usize, SocketError> {
+        if !is_udp(socket) {
+            return Err(SocketError::EOPNOTSUPP);
+        }
+        let (source, _) = self.output.route(to.ip())?;
+        let ours = ours(&self.output.interface);
+        self.udp.send_to(socket, data, to, source.into(), ours)
+    }
+
+    fn recv_from(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+    ) -> Result<(usize, SocketAddr), SocketError> {
+        if !is_udp(socket) {
+            return Err(SocketError::EOPNOTSUPP);
+        }
+        self.udp.recv_from(socket, to)
+    }
+
+    fn shutdown(&mut self, now: Instant, socket: SocketId, how: How) -> Result<(), SocketError> {
+        if is_udp(socket) {
+            return self.udp.shutdown(socket, how);
+        }
+        self.tcp.shutdown(now, socket, how)
+    }
+
+    fn close(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        if is_udp(socket) {
+            return self.udp.close(socket);
+        }
+        self.tcp.close(now, socket)
+    }
+
+    fn abort(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        if is_udp(socket) {
+            return self.udp.close(socket);
+        }
+        self.tcp.abort(now, socket)
+    }
+
+    fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        if is_udp(socket) {
+            return self.udp.set_option(socket, option);
+        }
+        self.tcp.set_option(socket, option)
+    }
+
+    fn local_addr(&self, socket: SocketId) -> Result<SocketAddr, SocketError> {
+        if is_udp(socket) {
+            return self.udp.local_addr(socket);
+        }
+        self.tcp.local_addr(socket)
+    }
+
+    fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, SocketError> {
+        if is_udp(socket) {
+            return self.udp.peer_addr(socket);
+        }
+        self.tcp.peer_addr(socket)
+    }
+
+    fn take_error(&mut self, socket: SocketId) -> Option<SocketError> {
+        if is_udp(socket) {
+            return self.udp.take_error(socket);
+        }
+        self.tcp.take_error(socket)
+    }
+
+    fn ready(&self, socket: SocketId) -> Ready {
+        if is_udp(socket) {
+            return self.udp.ready(socket);
+        }
+        self.tcp.ready(socket)
+    }
+
+    fn next_ready(&mut self) -> Option<SocketId> {
+        self.tcp.next_ready().or_else(|| self.udp.next_ready())
+    }
+}
+
+impl Echo for Stack {
+    fn ping(
+        &mut self,
+        _now: Instant,
+        to: IpAddress,
+        ident: u16,
+        seq: u16,
+        payload: &[u8],
+    ) -> Result<(), SocketError> {
+        let (src, _) = self.output.route(to)?;
+        let IpAddress::V4(dst) = to else {
+            return Err(SocketError::EAFNOSUPPORT);
+        };
+        if payload.len() > MAX_PAYLOAD {
+            return Err(SocketError::EMSGSIZE);
+        }
+        let queued = self.icmp.post(Posted {
+            src,
+            dst,
+            kind: Kind::EchoRequest { ident, seq },
+            payload: payload.to_vec(),
+        });
+        if queued {
+            Ok(())
+        } else {
+            Err(SocketError::ENOBUFS)
+        }
+    }
+
+    fn next_echo_reply(&mut self) -> Option<EchoReply> {
+        self.icmp.next_reply()
+    }
+}
