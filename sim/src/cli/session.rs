@@ -84,6 +84,7 @@ pub fn wanted(loaded: &Loaded, views: &ViewArgs) -> Result<Wanted, BadInput> {
             Some(folder) => Some(capture_path(folder, loaded)?),
         },
         trace: views.trace.clone(),
+        ..Wanted::default()
     })
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use evilbit::plan::MachinePlan;
 use evilbit::world::{ActionError, Boot, Leaks, Machines, Node, NodeAction, PowerLoss};
 use stack::event::{Event as GuestEvent, TimerKinds};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 use xenemu::{Event, Frame, FrameId, Record, Source, Tap, Time, UplinkId};
 

@@ -465,7 +465,7 @@ fn a_power_failure_undoes_what_was_stamped_later_and_kills_what_had_arrived() {
     let mut machine = machine(|_, _, _| Block::Halt);
     machine.receive(Time(700), UplinkId(0), 0, frame(1));
     machine.run_until(Time(500));
-    assert!(machine.clock() > Time(700), "a run overshot");
+    assert!(machine.now() > Time(700), "a run overshot");
     machine.receive(Time(500), UplinkId(0), 1, frame(2));
     let stamped_before = {
         let mut records = vec![];

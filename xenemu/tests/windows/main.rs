@@ -60,7 +60,7 @@ impl Driver<'_> {
         }
         self.out.windows += 1;
         // What a run left behind beyond the window's end.
-        let last = self.machine.clock();
+        let last = self.machine.now();
         self.out.overshot += u32::from(last > end);
         self.now = end;
     }
