@@ -37,18 +37,29 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// The ports to which a frame goes that came in at `from`.
-    pub fn forward(&mut self, from: BridgePort, bytes: &[u8], now: Time) -> Vec<BridgePort> {
+    /// Hands out the ports to which a frame goes that came in at `from`.
+    pub fn forward(
+        &mut self,
+        from: BridgePort,
+        bytes: &[u8],
+        now: Time,
+        mut to: impl FnMut(BridgePort),
+    ) {
         let Some((destination, source)) = addresses(bytes) else {
-            return Vec::new();
+            return;
         };
         if !is_group(source) {
             self.learn(source, from, now);
         }
         match self.look_up(destination, now) {
-            Some(port) if port == from => Vec::new(),
-            Some(port) => vec![port],
-            None => self.ports.iter().copied().filter(|p| *p != from).collect(),
+            Some(port) if port == from => {}
+            Some(port) => to(port),
+            None => self
+                .ports
+                .iter()
+                .copied()
+                .filter(|p| *p != from)
+                .for_each(to),
         }
     }
 
@@ -150,10 +161,9 @@ impl Bridges {
         self.waiting.iter().map(|(_, _, frame)| frame.id)
     }
 
-    fn targets(&mut self, from: BridgePort, bytes: &[u8], now: Time) -> Vec<BridgePort> {
-        let bridge = self.bridge_of.get(&from);
-        let bridge = bridge.and_then(|bridge| self.bridges.get_mut(bridge));
-        bridge.map_or_else(Vec::new, |bridge| bridge.forward(from, bytes, now))
+    fn bridge_of(&mut self, port: BridgePort) -> Option<&mut Bridge> {
+        let bridge = self.bridge_of.get(&port)?;
+        self.bridges.get_mut(bridge)
     }
 }
 
@@ -182,13 +192,16 @@ impl Actor for Bridges {
                 reason: DropReason::Runt,
             });
         }
-        for target in self.targets(from, &frame.bytes, now) {
+        let to = |target| {
             let frame = frame.clone();
             out.frames += 1;
             out.messages.push_back(match target {
                 BridgePort::Vif(to) => Message::Deliver { to, frame },
                 BridgePort::Uplink(uplink) => Message::Send { uplink, frame },
             });
+        };
+        if let Some(bridge) = self.bridge_of(from) {
+            bridge.forward(from, &frame.bytes, now, to);
         }
         if let BridgePort::Vif(vif) = from {
             out.messages.push_back(Message::Forwarded {
@@ -219,6 +232,12 @@ mod tests {
         [&mac(to)[..], &mac(from)[..], &[8, 0]].concat()
     }
 
+    fn forward(bridge: &mut Bridge, from: BridgePort, bytes: &[u8], now: Time) -> Vec<BridgePort> {
+        let mut to = Vec::new();
+        bridge.forward(from, bytes, now, |port| to.push(port));
+        to
+    }
+
     fn bridge() -> Bridge {
         let mut bridge = Bridge::default();
         for port in [A, B, C] {
@@ -231,34 +250,41 @@ mod tests {
     fn a_frame_goes_to_the_port_of_its_destination_and_never_back() {
         let mut b = bridge();
         let t = Time::ZERO;
-        assert_eq!(b.forward(A, &frame(2, 1), t), [B, C], "unknown: flooded");
-        assert_eq!(b.forward(B, &frame(1, 2), t), [A]);
-        assert_eq!(b.forward(A, &frame(2, 1), t), [B]);
-        assert_eq!(b.forward(A, &frame(0xFF, 1), t), [B, C]);
-        assert_eq!(b.forward(B, &frame(2, 3), t), [], "hairpin is off");
+        assert_eq!(
+            forward(&mut b, A, &frame(2, 1), t),
+            [B, C],
+            "unknown: flooded"
+        );
+        assert_eq!(forward(&mut b, B, &frame(1, 2), t), [A]);
+        assert_eq!(forward(&mut b, A, &frame(2, 1), t), [B]);
+        assert_eq!(forward(&mut b, A, &frame(0xFF, 1), t), [B, C]);
+        assert_eq!(forward(&mut b, B, &frame(2, 3), t), [], "hairpin is off");
     }
 
     #[test]
     fn an_address_moves_ages_and_goes_with_its_port() {
         let mut b = bridge();
-        b.forward(A, &frame(0xFF, 1), Time::ZERO);
-        b.forward(B, &frame(0xFF, 1), Time(1));
-        assert_eq!(b.forward(C, &frame(1, 3), Time(AGEING_NS)), [B]);
-        assert_eq!(b.forward(C, &frame(1, 3), Time(AGEING_NS + 1)), [A, B]);
-        b.forward(B, &frame(0xFF, 1), Time(AGEING_NS + 2));
+        forward(&mut b, A, &frame(0xFF, 1), Time::ZERO);
+        forward(&mut b, B, &frame(0xFF, 1), Time(1));
+        assert_eq!(forward(&mut b, C, &frame(1, 3), Time(AGEING_NS)), [B]);
+        assert_eq!(
+            forward(&mut b, C, &frame(1, 3), Time(AGEING_NS + 1)),
+            [A, B]
+        );
+        forward(&mut b, B, &frame(0xFF, 1), Time(AGEING_NS + 2));
         b.remove_port(B);
-        assert_eq!(b.forward(C, &frame(1, 3), Time(AGEING_NS + 3)), [A]);
+        assert_eq!(forward(&mut b, C, &frame(1, 3), Time(AGEING_NS + 3)), [A]);
     }
 
     #[test]
     fn runts_and_invented_addresses_do_no_harm() {
         let mut b = bridge();
-        assert_eq!(b.forward(A, &[0; 13], Time::ZERO), []);
+        assert_eq!(forward(&mut b, A, &[0; 13], Time::ZERO), []);
         for n in 0..TABLE_MAX as u32 + 10 {
             let n = n.to_be_bytes();
             let source = [2, 0, n[0], n[1], n[2], n[3]];
             let bytes = [&[0, 0, 0, 0, 0, 9], &source[..], &[8, 0]].concat();
-            b.forward(A, &bytes, Time::ZERO);
+            forward(&mut b, A, &bytes, Time::ZERO);
         }
         assert_eq!(b.learnt.len(), TABLE_MAX);
     }

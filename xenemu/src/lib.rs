@@ -35,6 +35,8 @@ pub mod domain;
 pub mod due;
 pub mod event;
 pub mod evtchn;
+#[cfg(test)]
+mod fixture;
 pub mod frame;
 pub mod gnttab;
 mod guard;

@@ -29,14 +29,22 @@ impl Machine {
         factory: GuestFactory,
     ) -> Result<DomId, ActionError> {
         let (domid, start_info) = self.build(&config)?;
+        if let Err(refused) = self.connect(domid, &config) {
+            self.dismantle(domid);
+            return Err(refused.into());
+        }
+        self.start(domid, start_info, config, factory);
+        Ok(domid)
+    }
+
+    /// The domain's nodes, and dom0's ends of its store, console and interfaces.
+    fn connect(&mut self, domid: DomId, config: &DomainConfig) -> Result<(), Errno> {
         let ports = self.open_ports(domid);
-        self.write_nodes(domid, &config, ports)?;
+        self.write_nodes(domid, config, ports)?;
         self.xenconsoled
             .introduce(&mut self.host.hv, domid, ports.console);
         self.xenstored.introduce(&mut self.host, domid, ports.store);
-        self.attach_vifs(domid, &config)?;
-        self.start(domid, start_info, config, factory);
-        Ok(domid)
+        self.attach_vifs(domid, config)
     }
 
     /// Builds a domain to which nobody in dom0 is connected: no store, no console, no interface. So Xen itself starts
@@ -69,7 +77,7 @@ impl Machine {
         let start_info = match loaded {
             Ok(start_info) => start_info,
             Err(no_room) => {
-                self.host.hv.kill(domid);
+                self.dismantle(domid);
                 return Err(no_room.into());
             }
         };
@@ -217,4 +225,55 @@ impl Machine {
 struct Ports {
     store: Port,
     console: Port,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::{Action, Costs, MachineConfig, OnExit, VifConfig};
+    use crate::inspect::LeakReport;
+    use crate::time::Time;
+
+    #[test]
+    fn a_domain_that_the_store_refuses_leaves_nothing_behind() {
+        let domain = |vifs: usize, node: &str| DomainConfig {
+            name: "blog".into(),
+            memory_kib: 1024,
+            cmdline: String::new(),
+            modules: Vec::new(),
+            vifs: vec![VifConfig::default(); vifs],
+            xenstore: vec![(node.into(), Vec::new())],
+            on_poweroff: OnExit::Destroy,
+            on_reboot: OnExit::Destroy,
+            on_crash: OnExit::Destroy,
+            fuel: 1,
+            counted: false,
+        };
+        let factory: GuestFactory = Rc::new(|_, _| unreachable!("it is never started"));
+        for (config, errno) in [
+            (domain(1, "not a path"), Errno::EINVAL),
+            (domain(257, "data/x"), Errno::ENOSPC),
+        ] {
+            let mut machine = Machine::new(MachineConfig {
+                name: "host".into(),
+                origin: 0,
+                seed: 1,
+                boot: 0,
+                epoch_secs: 0,
+                uplinks: 0,
+                started: Time::ZERO,
+                first_frame: 0,
+                first_seq: 0,
+                costs: Costs::default(),
+                schedule: Vec::new(),
+            });
+            let refused = machine.act(Time::ZERO, Action::Create(config, factory.clone()));
+            assert_eq!(refused, Err(ActionError::Store(errno)));
+            machine.run_until(Time(1_000_000));
+            assert_eq!(machine.domains(), []);
+            assert_eq!(machine.destroy_all(), LeakReport::default());
+        }
+    }
 }

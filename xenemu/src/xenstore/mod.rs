@@ -16,7 +16,7 @@
 
 pub mod connection;
 mod dom0;
-mod nodes;
+pub mod nodes;
 pub mod path;
 pub mod perms;
 pub mod quota;

@@ -499,6 +499,19 @@ fn both(client: &mut Client<'_>, tx_id: u32, model: &mut Model, step: &Step) {
     }
 }
 
+/// Does the steps in the model; what those that read would see.
+fn reads(model: &mut Model, steps: &[Step]) -> Vec<Option<String>> {
+    let mut seen = Vec::new();
+    for step in steps {
+        match step {
+            Step::Write(k, v) => drop(model.insert(*k, v.to_string())),
+            Step::Remove(k) => drop(model.remove(k)),
+            Step::Read(k) => seen.push(model.get(k).cloned()),
+        }
+    }
+    seen
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -526,13 +539,8 @@ proptest! {
         match d1.end(tx, "T|") {
             // Nothing it touched had changed: as if it had happened after the others.
             Ok(_) => {
-                for s in &inside {
-                    match s {
-                        Step::Write(k, v) => drop(model.insert(*k, v.to_string())),
-                        Step::Remove(k) => drop(model.remove(k)),
-                        Step::Read(_) => {}
-                    }
-                }
+                let seen = reads(&mut public.clone(), &inside);
+                prop_assert_eq!(seen, reads(&mut model, &inside));
             }
             Err(e) => {
                 prop_assert_eq!(e, "EAGAIN");

@@ -219,11 +219,11 @@ impl Bed {
         let ring = self.tx_ring;
         let prod = self.get(ring, REQ_PROD);
         for (n, slot) in slots.iter().enumerate() {
-            let index = u64::from((prod + n as u32) % 256);
+            let index = u64::from(prod.wrapping_add(n as u32) % 256);
             let at = ring.gpa().add(SLOTS + index * TX_STRIDE);
             self.host.hv.write(D1, at, slot).unwrap();
         }
-        self.set(ring, REQ_PROD, prod + slots.len() as u32);
+        self.set(ring, REQ_PROD, prod.wrapping_add(slots.len() as u32));
         self.kick();
     }
 

@@ -4,7 +4,7 @@ use xen_abi::io::netif::{
     NETIF_RSP_ERROR, NETIF_RSP_NULL, NETIF_RSP_OKAY, NETTXF_CSUM_BLANK, NETTXF_EXTRA_INFO,
     NETTXF_MORE_DATA,
 };
-use xen_abi::io::ring::REQ_EVENT;
+use xen_abi::io::ring::{REQ_EVENT, REQ_PROD, RSP_EVENT, RSP_PROD};
 
 use super::bed::*;
 use crate::event::Event;
@@ -142,4 +142,28 @@ fn a_mapped_packet_is_answered_only_when_its_frame_has_left_the_bridge() {
         (0, 0, 2),
         "a frame on the bridge holds nothing back"
     );
+}
+
+#[test]
+fn a_ring_goes_on_where_its_indices_stand_and_they_wrap() {
+    let mut bed = Bed::new(options());
+    bed.hotplug();
+    bed.offer();
+    let (ring, before) = (bed.tx_ring, u32::MAX - 1);
+    for (index, value) in [
+        (REQ_PROD, before),
+        (RSP_PROD, before),
+        (REQ_EVENT, u32::MAX),
+        (RSP_EVENT, u32::MAX),
+    ] {
+        bed.set(ring, index, value);
+    }
+    bed.set_state("4");
+    bed.take_events();
+    let packets: Vec<_> = (0..5).map(|n| slot(n, 0, 0, 60, 0)).collect();
+    bed.put(&packets);
+    assert_eq!(bed.sent.len(), 5);
+    assert_eq!((bed.get(ring, RSP_PROD), bed.get(ring, REQ_EVENT)), (3, 4));
+    let notified = |e: &Event| matches!(e, Event::EventPending { domid: D1, .. });
+    assert_eq!(bed.take_events().iter().filter(|e| notified(e)).count(), 1);
 }
