@@ -1,9 +1,10 @@
 //! Worlds of emulated Xen machines: what the toy machines prove about time holds for the real ones.
 
-use evilbit::plan::{Action, LinkSettings, MachinePlan, Plan, Span, Timed, VifPlan};
+use evilbit::plan::{Action, LinkSettings, MachinePlan, Page, Plan, Site, Span, Timed, VifPlan};
 use evilbit::trace::{Event, Retention};
 use evilbit::world::sample::{self, act, domain, empty, link};
 use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World, XenMachines};
+use stack::app::command::Command;
 use xenemu::Time;
 use xenemu::event::Life;
 
@@ -181,9 +182,6 @@ fn rounds_are_invisible_in_random_worlds_of_real_machines() {
 
 #[test]
 fn a_script_gets_a_page_across_a_link_and_the_world_is_quiet() {
-    use evilbit::plan::{Page, Site};
-    use stack::app::command::Command;
-
     let mut plan = two_machines();
     let settings = LinkSettings {
         delay: 10_000_000,
@@ -231,10 +229,6 @@ fn a_script_gets_a_page_across_a_link_and_the_world_is_quiet() {
     }];
     plan.duration = 60_000_000_000;
     let run = run(&plan, RunOptions::default());
-    eprintln!(
-        "{:?} {:?} {:?} {:?} {:?}",
-        run.why, run.end, run.stats, run.script_failures, run.scripts_unfinished
-    );
     assert_eq!(run.crashes, []);
     assert_eq!(
         (run.script_failures, run.scripts_unfinished),
@@ -242,4 +236,9 @@ fn a_script_gets_a_page_across_a_link_and_the_world_is_quiet() {
     );
     assert_eq!(run.why, Ended::Quiet);
     assert!(run.packets >= 10, "{}", run.packets);
+    assert!(
+        run.stats.rounds <= 14,
+        "rounds are the cost to save: {:?}",
+        run.stats
+    );
 }
