@@ -60,6 +60,9 @@ pub mod time;
 pub mod toolstack;
 pub mod xenstore;
 
+/// The contract with guests, for those who look from outside at both.
+pub use xen_abi as abi;
+
 pub use actor::ActorKind;
 pub use config::{
     Action, Costs, DomainConfig, ForcedSwitch, GuestFactory, MachineConfig, OnExit, VifConfig,

@@ -19,7 +19,7 @@ impl Machine {
     }
 
     fn step_actor(&mut self, kind: ActorKind) {
-        let now = self.clock();
+        let now = self.now();
         match kind {
             ActorKind::Toolstack => self.step_toolstack(),
             kind => {
@@ -88,7 +88,7 @@ impl Machine {
 
     /// Upcalls, watches and messages reach their actors.
     pub(super) fn route(&mut self) {
-        let now = self.clock();
+        let now = self.now();
         while let Some((port, kind)) = self.host.hv.take_upcall() {
             self.actor(kind).0.upcall(port, now);
         }

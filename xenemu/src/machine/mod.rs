@@ -114,7 +114,7 @@ impl Machine {
     }
 
     /// Its clock: beyond the last window's end if a guest's run has overshot it.
-    pub fn clock(&self) -> Time {
+    pub fn now(&self) -> Time {
         self.host.hv.now()
     }
 
@@ -143,7 +143,7 @@ impl Machine {
 
     fn begin_action(&mut self, at: Time) {
         assert!(at >= self.last_end, "an action comes too late");
-        let now = at.max(self.clock());
+        let now = at.max(self.now());
         let next = self.next_effective();
         assert!(
             next.is_none_or(|next| next >= now),
@@ -184,7 +184,7 @@ impl Machine {
         let actor = self.next_actor();
         let guest = self.host.hv.queue.next_due();
         let due = [arrival, actor.map(|(at, _)| at), guest];
-        let now = due.into_iter().flatten().min()?.max(self.clock());
+        let now = due.into_iter().flatten().min()?.max(self.now());
         let turn = match (arrival, actor) {
             (Some(at), _) if at <= now => Turn::Arrival,
             (_, Some((at, kind))) if at <= now => Turn::Actor(kind),
@@ -239,7 +239,7 @@ impl Machine {
     }
 
     fn spend(&mut self, ns: u64) {
-        self.host.hv.log.set_clock(self.clock().plus(ns));
+        self.host.hv.log.set_clock(self.now().plus(ns));
     }
 
     fn arrive(&mut self) {
@@ -248,7 +248,7 @@ impl Machine {
             frame: frame.id,
             tap: Tap::UplinkIn(uplink),
         });
-        let now = self.clock();
+        let now = self.now();
         self.bridges.enqueue(BridgePort::Uplink(uplink), frame, now);
         self.spend(self.config.costs.frame_ns);
     }
@@ -287,3 +287,6 @@ impl Machine {
         self.internal_error.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests;

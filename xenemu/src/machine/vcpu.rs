@@ -18,7 +18,7 @@ impl Machine {
     }
 
     fn run_guest(&mut self, domid: DomId) {
-        let started = self.clock();
+        let started = self.now();
         self.host.hv.dequeue(domid);
         self.host.hv.update_vcpu_time(domid);
         let (wake, ended) = self
@@ -30,12 +30,12 @@ impl Machine {
             block: ended_code(&ended),
         });
         let cost = started.plus(self.config.costs.run_ns);
-        self.host.hv.log.set_clock(cost.max(self.clock()));
+        self.host.hv.log.set_clock(cost.max(self.now()));
         self.after_run(domid, ended);
     }
 
     fn after_run(&mut self, domid: DomId, ended: Ended) {
-        let now = self.clock();
+        let now = self.now();
         match ended {
             Ended::Blocked(Block::Yield) => self.host.hv.requeue(domid, now),
             Ended::Blocked(Block::Halt) if self.host.hv.upcall_pending(domid) => {
