@@ -15,13 +15,51 @@ pub fn divergence(plan: &Plan, first: &Run, second: &Run) -> Option<Failure> {
     let n = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let mut context = Context::new(plan);
     a.iter().take(n).for_each(|entry| context.observe(entry));
-    let say = |run: &str, entry: Option<&Entry>| match entry {
-        Some(entry) => format!("{run}: {}", line::entry(entry, &context)),
-        None => format!("{run}: the trace has ended"),
+    let say = |entry: Option<&Entry>| match entry {
+        Some(entry) => line::entry(entry, &context),
+        None => "the trace has ended".to_owned(),
     };
+    let (first, second) = (say(a.get(n)), say(b.get(n)));
+    let same = first.chars().zip(second.chars());
+    let same = same.take_while(|(a, b)| a == b).count();
     Some(Failure {
         span: None,
         message: format!("not deterministic: two runs differ, first in event {n}"),
-        evidence: vec![say("first run", a.get(n)), say("second run", b.get(n))],
+        evidence: vec![
+            format!("first run: {}", around(&first, same)),
+            format!("second run: {}", around(&second, same)),
+        ],
     })
+}
+
+/// Characters shown of a line's beginning, and on either side of the first that differs.
+const SHOWN: usize = 60;
+
+/// A line without what is far from its beginning and from the character at `place`: a frame's bytes are many.
+fn around(line: &str, place: usize) -> String {
+    let chars: Vec<char> = line.chars().collect();
+    let from = place.saturating_sub(SHOWN);
+    let to = place.saturating_add(SHOWN).min(chars.len());
+    let (head, gap) = match from > SHOWN {
+        true => (&chars[..SHOWN], " … "),
+        false => (&chars[..from], ""),
+    };
+    let tail = if to < chars.len() { " …" } else { "" };
+    let text = |part: &[char]| part.iter().collect::<String>();
+    format!("{}{gap}{}{tail}", text(head), text(&chars[from..to]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_shown_by_its_beginning_and_where_it_differs() {
+        let line = format!("{}X{}", "a".repeat(200), "b".repeat(200));
+        let shown = around(&line, 200);
+        let (a, b) = ("a".repeat(60), "b".repeat(59));
+        assert_eq!(shown, format!("{a} … {a}X{b} …"));
+        assert_eq!(around("short", 3), "short");
+        assert_eq!(around(&line[..100], 100), &line[..100]);
+    }
 }
