@@ -128,7 +128,14 @@ impl Case {
         };
         let what = words::matcher(&self.expectation.matcher);
         let message = if !count.contains(matches) {
-            format!("{what}: {matches} found, {} expected", count_words(count))
+            let hint = match candidates {
+                0 => "; nothing like it came by at all",
+                _ => "",
+            };
+            format!(
+                "{what}: {matches} found, {} expected{hint}",
+                count_words(count)
+            )
         } else if candidates == 0 && !vacuous {
             format!("{what}: held, but nothing came by that could have broken it")
         } else {
@@ -241,6 +248,16 @@ mod tests {
         };
         assert_eq!(failures(vacuous, &quiet), []);
         assert_eq!(failures(expectation(tcp("R"), 0), &handshake()), []);
+    }
+
+    #[test]
+    fn a_failure_says_when_nothing_like_it_came_by() {
+        let failed = failures(expectation(tcp("S"), 1), &Stream::begin());
+        assert!(
+            failed[0]
+                .message
+                .ends_with("1 expected; nothing like it came by at all")
+        );
     }
 
     #[test]

@@ -129,6 +129,10 @@ fn classify(from: &Side, to: &Side, tcp: &Tcp) -> Note {
     if start == end {
         return classify_ack(from, to, tcp);
     }
+    if tcp.flags.has(Flags::SYN) && tcp.flags.has(Flags::ACK) && from.acked.is_none() {
+        // RFC 9293, section 3.5, figure 8: in a simultaneous open the old number says something new.
+        return Note::New;
+    }
     if !end.after(next) {
         return if from.fills_a_hole(start, end) {
             Note::OutOfOrder
@@ -277,6 +281,22 @@ mod tests {
         assert!(lines[1].contains("Flags [S.], seq 0, ack 1, win 65535"));
         let last = lines.last().expect("lines");
         assert!(last.contains("Flags [P.], seq 1:6, ack 1,"), "{last}");
+    }
+
+    #[test]
+    fn the_answers_of_a_simultaneous_open_are_no_retransmissions() {
+        let mut stream = Stream::begin();
+        for (at, flags) in [(1_000_000, "S"), (50_000_000, "S.")] {
+            for (from, to, seq, ack) in [(READER, BLOG, 1000, 5001), (BLOG, READER, 5000, 1001)] {
+                let spec = TcpSpec {
+                    seq,
+                    ack,
+                    ..TcpSpec::new(from, to, flags)
+                };
+                stream.segment(at, &spec);
+            }
+        }
+        assert!(notes(&stream).iter().all(|(note, _)| *note == Note::New));
     }
 
     #[test]

@@ -149,10 +149,12 @@ mod tests {
                 m.at = at;
             })
         };
-        assert_eq!(count(&syn(At::Sender), &plan(), &stream), (2, 1));
-        assert_eq!(count(&syn(At::Receiver), &plan(), &stream), (2, 1));
+        assert_eq!(count(&syn(At::Sender), &plan(), &stream), (3, 1));
+        assert_eq!(count(&syn(At::Receiver), &plan(), &stream), (3, 1));
         let from_blog = tcp(|m| m.from = Some("blog".into()));
-        assert_eq!(count(&from_blog, &plan(), &stream), (1, 1));
+        assert_eq!(count(&from_blog, &plan(), &stream), (3, 1));
+        let from_nobody = tcp(|m| m.from = Some("nobody".into()));
+        assert_eq!(count(&from_nobody, &plan(), &stream), (0, 0));
         let syn_bits = tcp(|m| m.flags = Some("~S".into()));
         assert_eq!(count(&syn_bits, &plan(), &stream), (3, 2));
     }

@@ -96,7 +96,7 @@ impl Names {
     /// The domain that has that number on that node now.
     pub fn domain(&self, node: u16, domid: DomId) -> Arc<str> {
         let known = self.domains.get(&(node, domid)).cloned();
-        known.unwrap_or_else(|| Arc::from(format!("{}/d{}", self.node(node), domid.0)))
+        known.unwrap_or_else(|| Arc::from(format!("{}/dom{}", self.node(node), domid.0)))
     }
 
     /// Whether that is the name of that domain; cheaper than asking for the name.

@@ -19,24 +19,30 @@ pub fn judge(matcher: &PacketMatcher, context: &Context) -> Verdict {
     }
 }
 
-/// The right kind of packet, from and to the right domains, at the right place.
+/// The right kind of packet, at the right place, between the named domains whichever way: where `discard` is sent
+/// datagrams, it could have sent one.
 fn is_candidate(matcher: &PacketMatcher, sighting: &Sighting) -> bool {
     let here = match matcher.at {
         At::Sender => Direction::Out,
         At::Receiver => Direction::In,
     };
-    let receiver = match matcher.at {
-        At::Sender => sighting.addressee.as_deref(),
-        At::Receiver => Some(&*sighting.domain),
-    };
-    let is = |wanted: &Option<String>, found: Option<&str>| match wanted {
-        Some(wanted) => found == Some(wanted.as_str()),
+    let ends = [sighting.sender.as_deref(), receiver(matcher, sighting)];
+    let involves = |wanted: &Option<String>| match wanted {
+        Some(wanted) => ends.contains(&Some(wanted.as_str())),
         None => true,
     };
     sighting.direction == here
         && is_kind(matcher.kind, &sighting.packet)
-        && is(&matcher.from, sighting.sender.as_deref())
-        && is(&matcher.to, receiver)
+        && involves(&matcher.from)
+        && involves(&matcher.to)
+}
+
+/// Before the world impairs it, a packet's receiver is the one it is addressed to.
+fn receiver<'a>(matcher: &PacketMatcher, sighting: &'a Sighting) -> Option<&'a str> {
+    match matcher.at {
+        At::Sender => sighting.addressee.as_deref(),
+        At::Receiver => Some(&*sighting.domain),
+    }
 }
 
 fn is_kind(kind: PacketKind, packet: &Packet) -> bool {
@@ -58,6 +64,7 @@ fn is_match(matcher: &PacketMatcher, sighting: &Sighting) -> bool {
     let wanted_once = matcher.only_retransmits && resent
         || !matcher.only_retransmits && (matcher.retransmits || !resent);
     wanted_once
+        && ends_match(matcher, sighting)
         && ports_match(matcher, &sighting.packet)
         && tcp_matches(matcher, &sighting.packet)
         && content_matches(matcher, sighting)
@@ -66,6 +73,14 @@ fn is_match(matcher: &PacketMatcher, sighting: &Sighting) -> bool {
             matcher.icmp_type,
             sighting.packet.icmp().map(|icmp| icmp.kind),
         )
+}
+
+fn ends_match(matcher: &PacketMatcher, sighting: &Sighting) -> bool {
+    let is = |wanted: &Option<String>, found: Option<&str>| match wanted {
+        Some(wanted) => found == Some(wanted.as_str()),
+        None => true,
+    };
+    is(&matcher.from, sighting.sender.as_deref()) && is(&matcher.to, receiver(matcher, sighting))
 }
 
 fn is_or_absent<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xenemu::event::Life;
 use xenemu::{FrameId, Time};
 
 use super::grid::Grid;
@@ -91,6 +92,11 @@ impl Ladder {
                 let why = format!("dropped: {}", notes::drop_word(*reason));
                 self.fate(*frame, why, context);
             }
+            // What follows from another line, or is one with it, is left to the `life` part.
+            Event::Machine(xenemu::Event::Life {
+                life: Life::Unpaused | Life::Dying | Life::Zombie,
+                ..
+            }) => {}
             Event::Machine(xenemu::Event::Life { life, .. }) => {
                 let who = super::line::author(entry, context);
                 let text = format!("{who} {}", super::line::life_text(life));

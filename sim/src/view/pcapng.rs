@@ -1,5 +1,7 @@
-//! Captures: one pcapng file a run, one interface a tap, nanoseconds, with comments on what the bytes do not show.
+//! Captures in pcapng: a named interface for each tap, nanoseconds, comments on what the bytes do not show.
 //!
+//! A capture is of all taps or of one. Of one it is what that interface saw, as a capture of a real one would be; of all
+//! each packet is there several times, which readers that follow connections take for retransmissions.
 //! Streaming, so that a long run needs no memory. A frame's fate (lost, dropped) is known only after it passed its
 //! first taps, so packets wait in a bounded queue before they are written.
 
@@ -42,6 +44,8 @@ const OUTBOUND: u32 = 2;
 
 /// A capture in the making.
 pub struct Capture<W: Write> {
+    /// `None`: all taps.
+    only: Option<String>,
     writer: PcapNgWriter<W>,
     epoch_secs: u64,
     interfaces: BTreeMap<String, u32>,
@@ -60,8 +64,18 @@ struct Pending {
 }
 
 impl<W: Write> Capture<W> {
-    /// Begins a section with an interface for every vif and uplink of the plan.
+    /// Of all taps of the plan.
     pub fn new(plan: &Plan, to: W) -> Result<Capture<W>, PcapError> {
+        Capture::begin(plan, None, to)
+    }
+
+    /// Of one tap, by its name: one of [`taps_of`].
+    pub fn of_tap(plan: &Plan, tap: &str, to: W) -> Result<Capture<W>, PcapError> {
+        Capture::begin(plan, Some(tap.to_string()), to)
+    }
+
+    /// Begins a section, and describes its interfaces.
+    fn begin(plan: &Plan, only: Option<String>, to: W) -> Result<Capture<W>, PcapError> {
         let section = SectionHeaderBlock {
             endianness: Endianness::Little,
             options: vec![
@@ -71,6 +85,7 @@ impl<W: Write> Capture<W> {
             ..SectionHeaderBlock::default()
         };
         let mut capture = Capture {
+            only,
             writer: PcapNgWriter::with_section_header(to, section)?,
             epoch_secs: plan.epoch_secs,
             interfaces: BTreeMap::new(),
@@ -79,7 +94,9 @@ impl<W: Write> Capture<W> {
             fates: VecDeque::new(),
         };
         for name in taps_of(plan) {
-            capture.interface(name)?;
+            if capture.wants(&name) {
+                capture.interface(name)?;
+            }
         }
         Ok(capture)
     }
@@ -113,6 +130,10 @@ impl<W: Write> Capture<W> {
         Ok(to)
     }
 
+    fn wants(&self, tap: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == tap)
+    }
+
     fn packet(
         &mut self,
         entry: &Entry,
@@ -130,6 +151,9 @@ impl<W: Write> Capture<W> {
             Tap::UplinkOut(uplink) => (uplink_name(&names.node(node), uplink.0), OUTBOUND),
             Tap::UplinkIn(uplink) => (uplink_name(&names.node(node), uplink.0), INBOUND),
         };
+        if !self.wants(&name) {
+            return Ok(());
+        }
         let packet = Packet::decode(&known.bytes);
         let mut remarks = notes::of_frame(known, &packet, context.note(frame));
         let fates = self.fates.iter().filter(|(root, _)| *root == known.root);
@@ -234,20 +258,27 @@ fn uplink_name(node: &str, uplink: u32) -> String {
     format!("{node} uplink{uplink}")
 }
 
-/// Every tap of the plan, machine by machine.
-fn taps_of(plan: &Plan) -> Vec<String> {
+/// The names of all taps of the plan: vifs and uplinks machine by machine, then the switches' uplinks.
+pub fn taps_of(plan: &Plan) -> Vec<String> {
     let mut taps = Vec::new();
     for machine in &plan.machines {
         for domain in &machine.domains {
             let handles = 0..u8::try_from(domain.vifs.len()).unwrap_or(u8::MAX);
             taps.extend(handles.map(|handle| vif_name(&domain.name, handle)));
         }
-        let ends = plan.links.iter().flat_map(|link| [&link.a, &link.b]);
-        let uplinks = ends.filter(|end| **end == machine.name).count();
-        let uplinks = 0..u32::try_from(uplinks).unwrap_or(u32::MAX);
-        taps.extend(uplinks.map(|uplink| uplink_name(&machine.name, uplink)));
+        taps.extend(uplinks_of(plan, &machine.name));
+    }
+    for switch in &plan.switches {
+        taps.extend(uplinks_of(plan, &switch.name));
     }
     taps
+}
+
+fn uplinks_of(plan: &Plan, node: &str) -> Vec<String> {
+    let ends = plan.links.iter().flat_map(|link| [&link.a, &link.b]);
+    let uplinks = ends.filter(|end| *end == node).count();
+    let uplinks = 0..u32::try_from(uplinks).unwrap_or(u32::MAX);
+    uplinks.map(|uplink| uplink_name(node, uplink)).collect()
 }
 
 #[cfg(test)]
@@ -257,9 +288,12 @@ mod tests {
     use pcap_file::pcapng::{Block, PcapNgReader};
 
     fn capture(stream: &Stream) -> Vec<u8> {
-        let plan = plan();
-        let mut context = Context::new(&plan);
-        let mut capture = Capture::new(&plan, Vec::new()).expect("a Vec takes everything");
+        let capture = Capture::new(&plan(), Vec::new());
+        fill(capture.expect("a Vec takes everything"), stream)
+    }
+
+    fn fill(mut capture: Capture<Vec<u8>>, stream: &Stream) -> Vec<u8> {
+        let mut context = Context::new(&plan());
         for entry in &stream.entries {
             context.observe(entry);
             capture
@@ -319,6 +353,22 @@ mod tests {
         let lost = ["lost", "lost"];
         let resent = ["retransmission"; 4];
         assert_eq!(comments, [&lost[..], &resent].concat());
+    }
+
+    #[test]
+    fn a_capture_of_one_tap_holds_what_passed_there() {
+        let capture = Capture::of_tap(&plan(), "blog vif0", Vec::new());
+        let bytes = fill(capture.expect("a Vec takes everything"), &lossy());
+        let mut reader = PcapNgReader::new(bytes.as_slice()).expect("a section");
+        let (mut interfaces, mut packets) = (0, 0);
+        while let Some(block) = reader.next_block() {
+            match block.expect("a block") {
+                Block::InterfaceDescription(_) => interfaces += 1,
+                Block::EnhancedPacket(_) => packets += 1,
+                _ => {}
+            }
+        }
+        assert_eq!((interfaces, packets), (1, 4));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::json::JsonLines;
 use super::ladder::{Filter, Ladder};
 use super::outfile::OutFile;
-use super::pcapng::Capture;
+use super::pcapng::{Capture, taps_of};
 use super::snapshot::{Snapshot, columns};
 use super::xen::XenCounts;
 use crate::oracle::context::Context;
@@ -23,8 +23,10 @@ pub struct Wanted {
     pub xen: bool,
     /// What the plan's `snapshot` block asks for.
     pub snapshot: bool,
-    /// A capture, into this file.
+    /// A capture of all taps, into this file.
     pub pcap: Option<PathBuf>,
+    /// A capture of each tap, into a file of its own in this folder: `NAME.blog-vif0.pcapng`.
+    pub pcap_taps: Option<PathBuf>,
     /// The trace as JSON lines, into this file.
     pub trace: Option<PathBuf>,
 }
@@ -52,7 +54,7 @@ pub struct Views {
     ladder: Option<Ladder>,
     xen: Option<XenCounts>,
     snapshot: Option<Snapshot>,
-    pcap: Option<(PathBuf, Capture<OutFile>)>,
+    captures: Vec<(PathBuf, Capture<OutFile>)>,
     trace: Option<(PathBuf, JsonLines<OutFile>)>,
     /// The first that went wrong; that view is given up, the run goes on.
     error: Option<ViewError>,
@@ -61,10 +63,6 @@ pub struct Views {
 impl Views {
     /// Begins the views; files must be creatable.
     pub fn open(plan: &Plan, wanted: &Wanted) -> Result<Views, ViewError> {
-        let pcap = wanted.pcap.as_ref().map(|path| {
-            let capture = Capture::new(plan, create(path)?);
-            Ok((path.clone(), capture.map_err(capture_error(path))?))
-        });
         let trace = wanted.trace.as_ref().map(|path| {
             let lines = JsonLines::new(create(path)?);
             Ok((path.clone(), lines))
@@ -75,7 +73,7 @@ impl Views {
                 .then(|| Ladder::new(Filter::default(), columns(plan))),
             xen: wanted.xen.then(XenCounts::default),
             snapshot: wanted.snapshot.then(|| Snapshot::new(plan)),
-            pcap: pcap.transpose()?,
+            captures: captures(plan, wanted)?,
             trace: trace.transpose()?,
             error: None,
         })
@@ -92,11 +90,13 @@ impl Views {
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.feed(entry, context);
         }
-        if let Some((path, capture)) = &mut self.pcap
-            && let Err(error) = capture.feed(entry, context)
-        {
-            self.error.get_or_insert(capture_error(path)(error));
-            self.pcap = None;
+        let failed = self.captures.iter_mut().find_map(|(path, capture)| {
+            let error = capture.feed(entry, context).err()?;
+            Some(capture_error(path)(error))
+        });
+        if let Some(error) = failed {
+            self.error.get_or_insert(error);
+            self.captures.clear();
         }
         if let Some((path, lines)) = &mut self.trace
             && let Err(error) = lines.feed(entry, context)
@@ -111,7 +111,7 @@ impl Views {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if let Some((path, capture)) = self.pcap {
+        for (path, capture) in self.captures {
             let file = capture.finish().map_err(capture_error(&path))?;
             file.commit().map_err(io_error(&path))?;
         }
@@ -125,6 +125,24 @@ impl Views {
             snapshot: self.snapshot.map(|snapshot| snapshot.render()),
         })
     }
+}
+
+/// Begins the captures that are asked for.
+fn captures(plan: &Plan, wanted: &Wanted) -> Result<Vec<(PathBuf, Capture<OutFile>)>, ViewError> {
+    let mut captures = Vec::new();
+    if let Some(path) = &wanted.pcap {
+        let capture = Capture::new(plan, create(path)?).map_err(capture_error(path))?;
+        captures.push((path.clone(), capture));
+    }
+    if let Some(folder) = &wanted.pcap_taps {
+        for tap in taps_of(plan) {
+            let name = format!("{}.{}.pcapng", plan.name, tap.replace(' ', "-"));
+            let path = folder.join(name);
+            let capture = Capture::of_tap(plan, &tap, create(&path)?);
+            captures.push((path.clone(), capture.map_err(capture_error(&path))?));
+        }
+    }
+    Ok(captures)
 }
 
 fn create(path: &Path) -> Result<OutFile, ViewError> {
