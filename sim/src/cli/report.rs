@@ -10,9 +10,15 @@ use crate::plan::{Plan, Span};
 /// Lines of evidence shown for one failure; the rest are counted.
 const EVIDENCE_MAX: usize = 20;
 
-/// The command that replays a run.
+/// The command that replays a run, ready for a shell.
 pub fn replay_line(path: &Path, seed: u64) -> String {
-    format!("evilbit replay {} --seed {seed}", path.display())
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    let path = match path.starts_with('-') || !path.chars().all(plain) {
+        true => format!("'./{}'", path.replace('\'', r"'\''")),
+        false => path,
+    };
+    format!("evilbit replay {path} --seed {seed}")
 }
 
 /// The whole text about a failed run, without its closing line.
