@@ -1,8 +1,7 @@
 //! The command line: words in, exit codes out.
 //!
 //! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`help`]. [`discover`] finds
-//! scenarios, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`report`] writes a failure for
-//! people, [`out`] is stdout, [`log`] the simulator's talk on stderr.
+//! scenarios, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`out`] is stdout, [`log`] the simulator's talk on stderr.
 //!
 //! Exit codes: 0 all held; 1 an expectation, a snapshot or an invariant failed; 2 the input or the usage was bad, and
 //! nothing was written.
@@ -13,7 +12,6 @@ pub mod help;
 pub mod log;
 pub mod out;
 pub mod outputs;
-pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;

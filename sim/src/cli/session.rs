@@ -8,8 +8,9 @@ use std::time::Instant;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::BadInput;
 use super::out::talk;
-use super::{BadInput, report};
+use crate::failure;
 use crate::plan::{Plan, Scope};
 use crate::runner::{self, Outcome, RunError};
 use crate::scenario::{self, Overrides};
@@ -98,7 +99,9 @@ fn bad(error: RunError) -> BadInput {
 
 /// The text about a failed run, with the folder where its traces are left.
 pub fn failure_text(loaded: &Loaded, ran: &Ran) -> String {
-    let mut text = report::text(&loaded.path, &loaded.plan, &ran.verdict.failures);
+    let (path, plan) = (&loaded.path, &loaded.plan);
+    let first = failure::replay_line(path, plan.seed);
+    let mut text = failure::text(&first, path, plan, &ran.verdict.failures);
     if let Some(folder) = leave_traces(loaded) {
         text += &format!("  captures and trace: {}\n", folder.display());
     }
@@ -111,7 +114,7 @@ pub fn json(loaded: &Loaded, ran: &Ran) -> Value {
     let failed = !ran.verdict.passed();
     let traces = failed.then(|| leave_traces(loaded)).flatten();
     object["replay"] = match failed {
-        true => report::replay_line(&loaded.path, loaded.plan.seed).into(),
+        true => failure::replay_line(&loaded.path, loaded.plan.seed).into(),
         false => Value::Null,
     };
     object["traces"] = traces.map(|folder| folder.display().to_string()).into();

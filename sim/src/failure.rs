@@ -21,10 +21,10 @@ pub fn replay_line(path: &Path, seed: u64) -> String {
     format!("evilbit replay {path} --seed {seed}")
 }
 
-/// The whole text about a failed run, without its closing line.
-pub fn text(path: &Path, plan: &Plan, failures: &[Failure]) -> String {
-    let mut text = replay_line(path, plan.seed);
-    text.push('\n');
+/// The whole text about a failed run, without its closing line. `first` says how to see it again; the scenario is called
+/// `path`.
+pub fn text(first: &str, path: &Path, plan: &Plan, failures: &[Failure]) -> String {
+    let mut text = format!("{first}\n");
     for failure in failures {
         let _ = writeln!(text, "  × {}", failure.message);
         if let Some(span) = failure.span {
