@@ -446,7 +446,7 @@ mod tests {
     fn ping() -> Scenario {
         Scenario::new("ping", 7)
             .duration("10s")
-            .machine(Machine::new("a").domain(Domain::new("there", "empty").ip("10.0.0.2/24")))
+            .machine(Machine::new("a").domain(Domain::new("there", "echo").ip("10.0.0.2/24")))
             .machine(
                 Machine::new("b").domain(
                     Domain::new("here", "script")

@@ -27,7 +27,7 @@ pub enum Command {
     Run(RunArgs),
     /// Run scenarios as tests, against their snapshots.
     Test(TestArgs),
-    /// Run one scenario again, as a failure's first line says.
+    /// Run one scenario again: a failure's first line is this command.
     Replay(ReplayArgs),
     /// Serve a scenario's network on a Linux tap interface, in real time.
     Serve(ServeArgs),

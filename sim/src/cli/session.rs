@@ -113,12 +113,24 @@ pub fn json(loaded: &Loaded, ran: &Ran) -> Value {
     let mut object = ran.verdict.json();
     let failed = !ran.verdict.passed();
     let traces = failed.then(|| leave_traces(loaded)).flatten();
+    for (object, failure) in failures_of(&mut object).zip(&ran.verdict.failures) {
+        let place = failure
+            .span
+            .map(|span| failure::place(&loaded.plan.source, span));
+        object["line"] = place.map(|(line, _)| line).into();
+        object["column"] = place.map(|(_, column)| column).into();
+    }
     object["replay"] = match failed {
         true => failure::replay_line(&loaded.path, loaded.plan.seed).into(),
         false => Value::Null,
     };
     object["traces"] = traces.map(|folder| folder.display().to_string()).into();
     object
+}
+
+fn failures_of(object: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let failures = object["failures"].as_array_mut();
+    failures.expect("a verdict lists its failures").iter_mut()
 }
 
 /// Leaves a failed run's traces, and says where; that it could not is no failure of the run.

@@ -47,9 +47,13 @@ pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
         talk(format_args!("{accepted} snapshots accepted"));
     }
     let skipped = all.len() - tested.len();
-    out.line(format_args!(
-        "{passed} passed, {failed} failed, {skipped} skipped"
-    ));
+    if args.json {
+        out.line(json!({ "passed": passed, "failed": failed, "skipped": skipped }));
+    } else {
+        out.line(format_args!(
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        ));
+    }
     Ok(if failed == 0 {
         Exit::Held
     } else {
