@@ -1,9 +1,10 @@
 //! Worlds of emulated Xen machines: what the toy machines prove about time holds for the real ones.
 
-use evilbit::plan::{Action, LinkSettings, MachinePlan, Plan, Span, Timed};
+use evilbit::plan::{Action, LinkSettings, MachinePlan, Page, Plan, Site, Span, Timed, VifPlan};
 use evilbit::trace::{Event, Retention};
-use evilbit::world::sample::{act, domain, empty, link};
-use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World};
+use evilbit::world::sample::{self, act, domain, empty, link};
+use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World, XenMachines};
+use stack::app::command::Command;
 use xenemu::Time;
 use xenemu::event::Life;
 
@@ -91,4 +92,153 @@ fn cuts_and_the_order_of_hosts_leave_no_mark_on_real_machines() {
         };
         assert_eq!(run(&plan, options).hash, whole.hash, "{windows:?}");
     }
+}
+
+/// Who has 10.0.0.2? Tell 10.0.0.9 (RFC 826).
+fn arp_request() -> Vec<u8> {
+    let me = [2, 0, 0, 0, 0, 9];
+    let mut frame = vec![0xFF; 6];
+    frame.extend_from_slice(&me);
+    frame.extend_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend_from_slice(&me);
+    frame.extend_from_slice(&[10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn a_unikernel_answers_who_it_is_across_a_link_through_rings_and_bridge() {
+    let mut plan = two_machines();
+    let server = &mut plan.machines[1].domains[0];
+    server.guest = "echo".into();
+    server.vifs = vec![VifPlan {
+        ip: vec!["10.0.0.2/24".into()],
+        ..VifPlan::default()
+    }];
+    let options = RunOptions {
+        outside: Some("a".into()),
+        ..RunOptions::default()
+    };
+    let machines = XenMachines(&Builtin);
+    let mut world = World::build(&plan, &machines, &options).expect("the plan is sound");
+    let booted = Time(1_000_000_000);
+    assert_eq!(world.advance(booted, &mut ()).expect("it runs"), None);
+    world.outputs();
+    world
+        .input("a-b", &arp_request())
+        .expect("it leads outside");
+    let answered = booted.plus(10_000_000);
+    assert_eq!(world.advance(answered, &mut ()).expect("it runs"), None);
+    let reply = |(at, frame): &(Time, Vec<u8>)| {
+        *at >= booted.plus(2_000_000) && frame[20..22] == [0, 2] && frame[28..32] == [10, 0, 0, 2]
+    };
+    let outputs = world.outputs();
+    assert!(outputs.iter().any(reply), "{outputs:?}");
+    let run = world.finish(Ended::Caller, &mut ()).expect("it ends");
+    assert_eq!(run.crashes, []);
+    assert!(
+        run.leaks.iter().all(|(_, leaks)| leaks.total() == 0),
+        "{:?}",
+        run.leaks
+    );
+}
+
+/// A random plan with windows long enough for a quick test, whose domains run `guest` and have addresses on one network.
+fn random(seed: u64, guest: &str) -> Plan {
+    let mut plan = sample::unhurried(seed, guest, 500_000);
+    let domains = plan.machines.iter_mut().flat_map(|m| &mut m.domains);
+    for (n, domain) in (2..).zip(domains) {
+        domain.vifs[0].ip = vec![format!("10.0.0.{n}/24")];
+    }
+    plan
+}
+
+#[test]
+fn rounds_are_invisible_in_random_worlds_of_real_machines() {
+    let worlds = std::env::var("EVILBIT_WORLDS").ok();
+    let worlds = worlds.and_then(|n| n.parse().ok()).unwrap_or(3);
+    let mut frames = 0;
+    for seed in 0..worlds {
+        let plan = random(seed, "echo");
+        let whole = run(&plan, RunOptions::default());
+        assert_eq!(whole.internal_error, None, "world {seed}");
+        frames += whole.stats.frames;
+        for windows in [
+            WindowMode::Halved,
+            WindowMode::Sevenths,
+            WindowMode::Random(1),
+        ] {
+            let options = RunOptions {
+                windows,
+                reverse_hosts: windows == WindowMode::Sevenths,
+                ..RunOptions::default()
+            };
+            let cut = run(&plan, options);
+            assert_eq!(cut.hash, whole.hash, "world {seed}, {windows:?}");
+        }
+    }
+    assert!(frames > 0, "no frame went from machine to machine");
+}
+
+#[test]
+fn a_script_gets_a_page_across_a_link_and_the_world_is_quiet() {
+    let mut plan = two_machines();
+    let settings = LinkSettings {
+        delay: 10_000_000,
+        ..LinkSettings::default()
+    };
+    plan.links = vec![link("a", "b", settings)];
+    let page = Page {
+        content_type: "text/plain".into(),
+        etag: "\"1\"".into(),
+        body: vec![b'x'; 10 << 10],
+    };
+    let pages = [("/".to_owned(), page)].into();
+    let kernels = ["script", "http"].into_iter().zip(["9", "2"]);
+    for (machine, (guest, host)) in plan.machines.iter_mut().zip(kernels) {
+        let domain = &mut machine.domains[0];
+        domain.guest = guest.into();
+        domain.vifs[0].ip = vec![format!("10.0.0.{host}/24")];
+    }
+    plan.machines[1].domains[0].site = Some(std::sync::Arc::new(Site { pages }));
+    let name = || "c".to_owned();
+    let commands = vec![
+        Command::Connect {
+            name: name(),
+            remote: "10.0.0.2:80".into(),
+            local: String::new(),
+        },
+        Command::HttpGet {
+            name: name(),
+            path: "/".into(),
+            status: 200,
+            close: true,
+        },
+        Command::Close { name: name() },
+    ];
+    let domain = "a-dom".into();
+    let spans = vec![];
+    plan.timeline = vec![Timed {
+        at: Time(1_000_000_000),
+        actions: vec![act(Action::On {
+            domain,
+            commands,
+            spans,
+        })],
+        span: Span::default(),
+    }];
+    plan.duration = 60_000_000_000;
+    let run = run(&plan, RunOptions::default());
+    assert_eq!(run.crashes, []);
+    assert_eq!(
+        (run.script_failures, run.scripts_unfinished),
+        (vec![], vec![])
+    );
+    assert_eq!(run.why, Ended::Quiet);
+    assert!(run.packets >= 10, "{}", run.packets);
+    assert!(
+        run.stats.rounds <= 14,
+        "rounds are the cost to save: {:?}",
+        run.stats
+    );
 }

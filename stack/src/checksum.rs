@@ -24,6 +24,7 @@ impl Sum {
     }
 
     /// The pseudo-header's sum (RFC 9293, section 3.1; RFC 8200, section 8.1). Mixed families sum what they hold.
+    #[inline]
     pub fn pseudo(src: IpAddress, dst: IpAddress, protocol: u8, len: usize) -> Sum {
         let mut sum = Sum::new();
         for address in [src, dst] {
@@ -38,6 +39,7 @@ impl Sum {
     }
 
     /// Feeds bytes.
+    #[inline]
     pub fn add(&mut self, bytes: &[u8]) {
         let words = sum_words(bytes);
         self.join(words, bytes.len());
@@ -58,15 +60,18 @@ impl Sum {
     }
 
     /// The sum, folded to 16 bits and not complemented, as it stands in a packet whose checksum the device completes.
+    #[inline]
     pub fn partial(self) -> u16 {
         fold(self.words).swap_bytes()
     }
 
     /// The checksum: the complement of the sum.
+    #[inline]
     pub fn finish(self) -> u16 {
         !self.partial()
     }
 
+    #[inline]
     fn join(&mut self, words: u64, len: usize) {
         let words = u64::from(fold(words));
         let words = if self.odd {
@@ -81,6 +86,7 @@ impl Sum {
 }
 
 /// The checksum of one byte string.
+#[inline]
 pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = Sum::new();
     sum.add(bytes);
@@ -88,11 +94,13 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// Both halves of eight bytes, which can be added 2³² times before they overflow: longer than any packet.
+#[inline]
 fn halves(chunk: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(chunk);
     (word & 0xFFFF_FFFF).wrapping_add(word >> 32)
 }
 
+#[inline]
 fn sum_words(bytes: &[u8]) -> u64 {
     let (chunks, tail) = bytes.as_chunks::<8>();
     chunks.iter().fold(sum_tail(tail), |sum, &chunk| {
@@ -100,12 +108,14 @@ fn sum_words(bytes: &[u8]) -> u64 {
     })
 }
 
+#[inline]
 fn sum_tail(tail: &[u8]) -> u64 {
     let mut last = [0; 8];
     last[..tail.len()].copy_from_slice(tail);
     halves(last)
 }
 
+#[inline]
 fn fold(mut words: u64) -> u16 {
     words = (words & 0xFFFF_FFFF) + (words >> 32);
     words = (words & 0xFFFF_FFFF) + (words >> 32);

@@ -148,6 +148,18 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// Whether a `transmit` would find anything to do.
+    #[inline]
+    fn is_due(&self, now: Instant) -> bool {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        due(self.tcp.poll_at(now))
+            || self.has_output()
+            || due(self.output.neighbours.poll_at())
+            || due(self.reassembly.poll_at())
+    }
+}
+
 impl NetStack for Stack {
     fn receive(&mut self, now: Instant, frame: &[u8], csum_ok: bool) {
         // Each byte may be summed and copied once: that is the loop that this pays for.
@@ -158,6 +170,10 @@ impl NetStack for Stack {
     }
 
     fn transmit(&mut self, now: Instant, device: &mut dyn Device) {
+        // Most turns find nothing due, and cost no more than this look.
+        if !self.is_due(now) {
+            return;
+        }
         self.tick(now);
         // A full device is no error: what it did not take is still queued, and `poll_at` says so.
         let _ = self.send_all(now, device);

@@ -80,7 +80,12 @@ impl<'a> Calls<'a> {
     }
 
     fn hypercall<T>(&mut self, f: impl FnOnce(&mut Hypervisor, DomId) -> T) -> T {
-        self.enter(HYPERCALL_FUEL);
+        self.batch(0, f)
+    }
+
+    /// A hypercall that burns fuel for each element of its batch.
+    fn batch<T>(&mut self, elements: usize, f: impl FnOnce(&mut Hypervisor, DomId) -> T) -> T {
+        self.enter(HYPERCALL_FUEL.saturating_add(elements as u64));
         let domid = self.domid;
         let result = f(self.hv(), domid);
         self.leave();
@@ -116,11 +121,22 @@ impl Hypercalls for Calls<'_> {
     }
 
     fn grant_table_op(&mut self, op: GnttabOp<'_>) -> HypercallResult {
-        self.hypercall(|hv, domid| hv.grant_table_op(domid, op))
+        let elements = match &op {
+            GnttabOp::MapGrantRef(batch) => batch.len(),
+            GnttabOp::UnmapGrantRef(batch) => batch.len(),
+            GnttabOp::Copy(batch) => batch.len(),
+            _ => 0,
+        };
+        self.batch(elements, |hv, domid| hv.grant_table_op(domid, op))
     }
 
     fn memory_op(&mut self, op: &mut MemoryOp<'_>) -> HypercallResult {
-        self.hypercall(|hv, domid| hv.memory_op(domid, op))
+        let elements = match &op {
+            MemoryOp::DecreaseReservation { extents, .. }
+            | MemoryOp::PopulatePhysmap { extents, .. } => extents.len(),
+            _ => 0,
+        };
+        self.batch(elements, |hv, domid| hv.memory_op(domid, op))
     }
 
     fn hvm_op(&mut self, op: &mut HvmOp) -> HypercallResult {

@@ -41,13 +41,12 @@ pub struct Xenconsoled {
 impl Xenconsoled {
     /// Connects to a new domain's console: maps its page and binds its port.
     pub fn introduce(&mut self, hv: &mut Hypervisor, domid: DomId, remote_port: Port) {
-        let Ok(page) = hv.map_page(DOM0, domid, GNTTAB_RESERVED_CONSOLE, false) else {
-            return;
-        };
-        let Ok(port) = hv.bind_daemon_port(domid, remote_port, ActorKind::Xenconsoled) else {
-            hv.unmap_page(DOM0, page);
-            return;
-        };
+        let page = hv
+            .map_page(DOM0, domid, GNTTAB_RESERVED_CONSOLE, false)
+            .expect("the toolstack has seeded the grant");
+        let port = hv
+            .bind_daemon_port(domid, remote_port, ActorKind::Xenconsoled)
+            .expect("the toolstack has opened the port");
         self.ports.insert(port, domid);
         self.consoles.insert(
             domid,

@@ -35,6 +35,8 @@ pub mod domain;
 pub mod due;
 pub mod event;
 pub mod evtchn;
+#[cfg(test)]
+mod fixture;
 pub mod frame;
 pub mod gnttab;
 mod guard;
@@ -57,6 +59,9 @@ pub mod store_ring;
 pub mod time;
 pub mod toolstack;
 pub mod xenstore;
+
+/// The contract with guests, for those who look from outside at both.
+pub use xen_abi as abi;
 
 pub use actor::ActorKind;
 pub use config::{

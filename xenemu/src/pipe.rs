@@ -106,3 +106,63 @@ impl Pipe {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use xen_abi::{Gfn, GrantRef};
+
+    use super::*;
+    use crate::fixture::{A, two_domains};
+
+    /// A's page, as dom0 has mapped it.
+    fn mapped() -> (Hypervisor, Gpa) {
+        let mut hv = two_domains();
+        hv.grant(A, GrantRef(8), DOM0, Gfn(5), 0);
+        let page = hv.map_page(DOM0, A, GrantRef(8), false).unwrap();
+        (hv, page.at)
+    }
+
+    fn set_indices(hv: &mut Hypervisor, page: Gpa, pipe: Pipe, cons: u32, prod: u32) {
+        for (at, index) in [(pipe.cons, cons), (pipe.prod, prod)] {
+            hv.store(DOM0, page.add(at), Width::B4, index.into())
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn indices_further_apart_than_the_ring_are_nonsense() {
+        let (mut hv, page) = mapped();
+        for pipe in [CONSOLE_OUT, STORE_REQUESTS, STORE_ANSWERS] {
+            set_indices(&mut hv, page, pipe, 1, 0);
+            let taken = pipe.take(&mut hv, page, &mut vec![]);
+            assert!(matches!(taken, Err(RingError::Indices { .. })));
+            assert!(pipe.room(&mut hv, page).is_err());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn bytes_come_out_as_they_went_in_also_where_the_indices_wrap(
+            start in prop_oneof![Just(0), Just(u32::MAX - 700), any::<u32>()],
+            bytes in prop::collection::vec(any::<u8>(), 1..5000),
+            piece in 1usize..400,
+        ) {
+            let (mut hv, page) = mapped();
+            let pipe = STORE_ANSWERS;
+            set_indices(&mut hv, page, pipe, start, start);
+            let (mut sent, mut got) = (0, vec![]);
+            while got.len() < bytes.len() {
+                let room = pipe.room(&mut hv, page).unwrap() as usize;
+                let n = room.min(piece).min(bytes.len() - sent);
+                pipe.put(&mut hv, page, &bytes[sent..sent + n]).unwrap();
+                sent += n;
+                if sent % 3 != 0 || n == 0 || sent == bytes.len() {
+                    pipe.take(&mut hv, page, &mut got).unwrap();
+                }
+            }
+            prop_assert_eq!(got, bytes);
+        }
+    }
+}

@@ -292,3 +292,85 @@ impl Hypervisor {
         Ok(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use xen_abi::Instant;
+
+    use super::*;
+    use crate::fixture::{A, B, two_domains};
+
+    const UPTIME: u64 = 5_000_000_000;
+
+    fn arm(hv: &mut Hypervisor, at: u64, future: bool) -> HypercallResult {
+        let op = VcpuOp::SetSingleshotTimer {
+            timeout_abs: Instant(at),
+            future,
+        };
+        let now = hv.now();
+        hv.vcpu_op(A, 0, &op, now)
+    }
+
+    #[test]
+    fn guests_wait_in_order_of_wake_and_number() {
+        let mut hv = two_domains();
+        hv.wake(B);
+        hv.wake(A);
+        assert_eq!(hv.queue.first(), Some((Time(0), Next::Run(A))));
+        hv.requeue(A, Time(7));
+        assert_eq!(hv.queue.first(), Some((Time(0), Next::Run(B))));
+        hv.pause(B);
+        assert_eq!(hv.queue.first(), Some((Time(7), Next::Run(A))));
+        hv.unpause(B);
+        assert_eq!(hv.queue.first(), Some((Time(0), Next::Run(B))));
+    }
+
+    #[test]
+    fn a_timer_is_absolute_in_system_time_and_fires_before_its_domain_runs() {
+        let mut hv = two_domains();
+        assert_eq!(arm(&mut hv, UPTIME + 30, true), Ok(0));
+        hv.requeue(A, Time(30));
+        let fire = Next::Fire(A, Timer::SingleShot);
+        assert_eq!(hv.queue.first(), Some((Time(30), fire)));
+        let stopped = hv.vcpu_op(A, 0, &VcpuOp::StopSingleshotTimer, Time(0));
+        assert_eq!(stopped, Ok(0));
+        assert_eq!(hv.queue.first(), Some((Time(30), Next::Run(A))));
+    }
+
+    #[test]
+    fn a_timer_in_the_past_fires_at_once_unless_it_had_to_lie_in_the_future() {
+        let mut hv = two_domains();
+        assert_eq!(arm(&mut hv, UPTIME - 1, true), Err(Errno::ETIME));
+        assert_eq!(hv.queue.next_due(), None);
+        assert_eq!(arm(&mut hv, UPTIME - 1, false), Ok(0));
+        assert_eq!(hv.queue.next_due(), Some(Time(0)));
+    }
+
+    #[test]
+    fn there_is_one_vcpu() {
+        let mut hv = two_domains();
+        let up = hv.vcpu_op(A, 0, &VcpuOp::IsUp, Time(0));
+        assert_eq!(up, Ok(1));
+        let none = hv.vcpu_op(A, 1, &VcpuOp::IsUp, Time(0));
+        assert_eq!(none, Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_watchdog_bites_unless_it_is_kicked() {
+        let mut hv = two_domains();
+        let dog = |id, timeout| SchedOp::Watchdog { id, timeout };
+        assert_eq!(hv.sched_op(A, &dog(0, 1)), Ok(1));
+        assert_eq!(hv.sched_op(A, &dog(1, 2)), Ok(0));
+        assert_eq!(hv.sched_op(A, &dog(2, 2)), Err(Errno::EINVAL));
+        assert_eq!(hv.sched_op(A, &dog(0, 1)), Ok(2));
+        assert_eq!(hv.sched_op(A, &dog(0, 1)), Err(Errno::ENOSPC));
+        let (at, Next::Fire(A, timer)) = hv.queue.first().unwrap() else {
+            panic!("the watchdog is next");
+        };
+        assert_eq!((at, timer), (Time(1_000_000_000), Timer::Watchdog(1)));
+        hv.fire(A, timer);
+        let reason = hv.domain(A).unwrap().shutdown;
+        assert_eq!(reason, Some(ShutdownReason::Watchdog));
+        assert_eq!(hv.queue.next_due(), None, "nothing fires any more");
+    }
+}

@@ -34,23 +34,16 @@ pub struct StoreRings {
 impl StoreRings {
     /// Connects to a new domain's ring: maps its page and binds its port.
     pub fn introduce(&mut self, host: &mut Host, domid: DomId, remote_port: Port) {
-        let Ok(page) = host
-            .hv
+        let hv = &mut host.hv;
+        let page = hv
             .map_page(DOM0, domid, GNTTAB_RESERVED_XENSTORE, false)
-        else {
-            return;
-        };
-        match host
-            .hv
+            .expect("the toolstack has seeded the grant");
+        let port = hv
             .bind_daemon_port(domid, remote_port, ActorKind::Xenstored)
-        {
-            Ok(port) => {
-                self.ports.insert(port, domid);
-                self.rings.insert(domid, Ring { page, port });
-                host.store.introduce(domid);
-            }
-            Err(_) => host.hv.unmap_page(DOM0, page),
-        }
+            .expect("the toolstack has opened the port");
+        self.ports.insert(port, domid);
+        self.rings.insert(domid, Ring { page, port });
+        host.store.introduce(domid);
     }
 
     /// The domain is gone.

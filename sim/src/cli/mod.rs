@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         talk("internal error: this is a bug of evilbit, please report it");
         Ok(Exit::Failed)
     });
-    match exit.unwrap_or_else(|BadInput| Exit::Bad) {
+    match exit.unwrap_or(Exit::Bad) {
         Exit::Held if !out.arrived() => Exit::Bad.into(),
         exit => exit.into(),
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::{Life, Tap};
 use xenemu::{FrameId, Time};
 

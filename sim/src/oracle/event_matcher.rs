@@ -1,7 +1,7 @@
 //! Everything but packets that a scenario speaks of, each found in one entry.
 
 use stack::event::Event as GuestEvent;
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 
 use super::context::Context;
 use super::matcher::Verdict;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use stack::event::{Event as GuestEvent, TcpState};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 
 use super::context::{Context, Sighting, built};
 use super::expect::{Failure, Leaks};

@@ -114,7 +114,7 @@ mod tests {
     use crate::plan::{At, PacketKind, PacketMatcher, Page};
     use crate::view::testing::{BLOG, DOMID, LAPTOP, READER, Stream, TcpSpec, plan};
     use std::collections::BTreeMap;
-    use xen_abi::DomId;
+    use xenemu::abi::DomId;
     use xenemu::event::Life;
 
     /// Candidates and matches of a matcher over a stream.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stack::addr::{Cidr, IpAddress, Ipv4Addr, Mac};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 
 use crate::plan::Plan;

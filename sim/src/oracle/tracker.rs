@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use stack::addr::Ipv4Addr;
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::{FrameId, Time};
 
 use super::flow::Flow;

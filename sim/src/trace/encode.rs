@@ -3,8 +3,8 @@
 //! Machines and guests encode their own events in their own rooms; here are the world's and the links', and [`Raw`],
 //! an entry as the merge sees it.
 
-use xen_abi::DomId;
-use xen_abi::codec::{DecodeError, Field, Get, decode};
+use xenemu::abi::DomId;
+use xenemu::abi::codec::{DecodeError, Field, Get, decode};
 use xenemu::{Source, Time};
 
 use super::entry::{Author, Entry, Event, LinkEvent, WorldEvent};
@@ -12,7 +12,7 @@ use super::entry::{Author, Entry, Event, LinkEvent, WorldEvent};
 /// The version of the trace's format. It is the first thing hashed: a changed encoding is another version.
 pub const TRACE_VERSION: u32 = 1;
 
-xen_abi::fields!(enum WorldEvent {
+xenemu::abi::fields!(enum WorldEvent {
     0 => Begin { seed, epoch_secs, nodes, links },
     1 => Action { index, text },
     2 => ActionFailed { index, why },
@@ -21,7 +21,7 @@ xen_abi::fields!(enum WorldEvent {
     5 => End { why },
 });
 
-xen_abi::fields!(enum LinkEvent {
+xenemu::abi::fields!(enum LinkEvent {
     0 => Enqueued { frame, queued },
     1 => Lost { frame },
     2 => QueueFull { frame },

@@ -1,6 +1,6 @@
 //! A merged entry of the trace, typed.
 
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::{FrameId, Time};
 
 /// Who reports an entry; the order among entries of one instant.

@@ -54,7 +54,7 @@ pub fn author(entry: &Entry, context: &Context) -> String {
 }
 
 /// The domain that a machine's event is about.
-pub fn subject(event: &MachineEvent) -> Option<xen_abi::DomId> {
+pub fn subject(event: &MachineEvent) -> Option<xenemu::abi::DomId> {
     match event {
         MachineEvent::Life { domid, .. }
         | MachineEvent::Console { domid, .. }

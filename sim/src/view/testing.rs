@@ -1,7 +1,7 @@
 //! Hand-built frames and entry streams, for the tests of views and oracles.
 
 use stack::addr::Ipv4Addr;
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::{Life, Tap};
 use xenemu::{FrameId, Time, UplinkId};
 

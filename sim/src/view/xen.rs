@@ -206,7 +206,7 @@ mod tests {
             MachineEvent::GrantBytes {
                 granter: DOMID,
                 gref: 8,
-                by: xen_abi::DomId(0),
+                by: xenemu::abi::DomId(0),
                 bytes: 54,
                 to_granter: false,
                 mapped: false,

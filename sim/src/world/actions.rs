@@ -3,8 +3,10 @@
 //! A group's actions are done between rounds, when everything before the instant has happened and nothing of it has.
 //! Faults are [`super::faults`]; what concerns a domain is handed to its machine.
 
+use stack::app::command::Command;
 use xenemu::Time;
 
+use super::forge::mark_evil;
 use super::node::{ActionError, NodeAction};
 use super::options::WorldError;
 use super::schedule::{Group, domains};
@@ -80,53 +82,25 @@ impl World<'_> {
     }
 
     fn perform(&mut self, index: u32, action: &Action) -> Result<(), ActionError> {
-        let named = |to: fn(String) -> NodeAction, domain: &str| to(domain.to_owned());
         match action {
             Action::On {
                 domain, commands, ..
-            } => {
-                for (path, value) in self.record.scripts.writes(domain, commands) {
-                    let domain = domain.clone();
-                    self.act_on(
-                        &domain,
-                        &NodeAction::XenstoreWrite {
-                            domain: domain.clone(),
-                            path,
-                            value,
-                        },
-                    )?;
-                }
-                self.record.scripts.written(domain, index);
-                Ok(())
-            }
-            Action::Create { domain } => self.act_on(domain, &named(NodeAction::Create, domain)),
-            Action::Destroy { domain } => self.act_on(domain, &named(NodeAction::Destroy, domain)),
-            Action::Pause { domain } => self.act_on(domain, &named(NodeAction::Pause, domain)),
-            Action::Unpause { domain } => self.act_on(domain, &named(NodeAction::Unpause, domain)),
-            Action::ShutdownDomain { domain } => {
-                self.act_on(domain, &named(NodeAction::Shutdown, domain))
-            }
-            Action::Reboot { domain } => self.act_on(domain, &named(NodeAction::Reboot, domain)),
-            Action::Crash { domain } => self.act_on(domain, &named(NodeAction::Crash, domain)),
+            } => self.write_script(domain, commands, index),
+            Action::Create { domain } => self.act_on(domain, NodeAction::Create),
+            Action::Destroy { domain } => self.act_on(domain, NodeAction::Destroy),
+            Action::Pause { domain } => self.act_on(domain, NodeAction::Pause),
+            Action::Unpause { domain } => self.act_on(domain, NodeAction::Unpause),
+            Action::ShutdownDomain { domain } => self.act_on(domain, NodeAction::Shutdown),
+            Action::Reboot { domain } => self.act_on(domain, NodeAction::Reboot),
+            Action::Crash { domain } => self.act_on(domain, NodeAction::Crash),
             Action::VifDetach { domain, handle } => {
-                let (name, handle) = (domain.clone(), *handle);
-                self.act_on(
-                    domain,
-                    &NodeAction::VifDetach {
-                        domain: name,
-                        handle,
-                    },
-                )
+                let handle = *handle;
+                self.act_on(domain, |domain| NodeAction::VifDetach { domain, handle })
             }
             Action::Inject { domain, frame } => {
-                let (name, frame) = (domain.clone(), frame.clone());
-                self.act_on(
-                    domain,
-                    &NodeAction::Inject {
-                        domain: name,
-                        frame,
-                    },
-                )
+                let mut frame = frame.clone();
+                mark_evil(&mut frame);
+                self.act_on(domain, |domain| NodeAction::Inject { domain, frame })
             }
             Action::SetLink { link, from, change } => self.set_link(link, from.as_deref(), change),
             Action::Cut { link } => self.cut(link),
@@ -144,12 +118,35 @@ impl World<'_> {
         }
     }
 
+    /// Hands a block of commands over through xenstore.
+    fn write_script(
+        &mut self,
+        domain: &str,
+        commands: &[Command],
+        index: u32,
+    ) -> Result<(), ActionError> {
+        for (path, value) in self.record.scripts.writes(domain, commands) {
+            self.act_on(domain, |domain| NodeAction::XenstoreWrite {
+                domain,
+                path,
+                value,
+            })?;
+        }
+        self.record.scripts.written(domain, index);
+        Ok(())
+    }
+
     /// Hands an action to the machine of `domain`.
-    pub(super) fn act_on(&mut self, domain: &str, action: &NodeAction) -> Result<(), ActionError> {
+    pub(super) fn act_on(
+        &mut self,
+        domain: &str,
+        action: impl FnOnce(String) -> NodeAction,
+    ) -> Result<(), ActionError> {
         let Some(&home) = self.homes.get(domain) else {
             return Err(ActionError(format!("no domain is called {domain:?}")));
         };
-        self.fabric.borrow_mut().act_on(home, self.now, action)
+        let action = action(domain.to_owned());
+        self.fabric.borrow_mut().act_on(home, self.now, &action)
     }
 }
 

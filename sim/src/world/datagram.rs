@@ -3,7 +3,7 @@
 //! turmoil rescans a link's messages at each send, so a round's frames are batched; and it cuts a datagram that is longer
 //! than the receiver's buffer without saying so, so the receiver asserts that it never fills.
 
-use xen_abi::codec::{DecodeError, Get, Put};
+use xenemu::abi::codec::{DecodeError, Get, Put};
 use xenemu::{Frame, FrameId, Time};
 
 use super::link::Serialised;

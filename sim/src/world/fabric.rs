@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use xen_abi::codec::Get;
+use xenemu::abi::codec::Get;
 use xenemu::{FrameId, Record, Time, UplinkId};
 
 use super::datagram::{self, Outbox, Passage};

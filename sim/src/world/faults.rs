@@ -102,7 +102,7 @@ impl World<'_> {
         if let Kind::Machine(m) = self.kinds[place] {
             for domain in &self.plan.machines[m].domains {
                 if domain.start.is_some() {
-                    self.act_on(&domain.name, &NodeAction::Create(domain.name.clone()))?;
+                    self.act_on(&domain.name, NodeAction::Create)?;
                 }
             }
         }

@@ -337,7 +337,7 @@ mod tests {
         merge.take(&mut direction.events, Time::MAX);
         let decode = |i| {
             let raw = merge.get(i);
-            let event = xen_abi::codec::decode(raw.payload).unwrap();
+            let event = xenemu::abi::codec::decode(raw.payload).unwrap();
             (raw.at.0, event)
         };
         (0..merge.len()).map(decode).collect()

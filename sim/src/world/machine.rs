@@ -72,9 +72,10 @@ impl XenMachine {
                 path: path.clone(),
                 value: value.clone(),
             },
-            NodeAction::Inject { .. } => {
-                return Err(ActionError("this machine takes no forged frames".into()));
-            }
+            NodeAction::Inject { domain, frame } => Action::Inject {
+                domain: domain.clone(),
+                frame: frame.clone(),
+            },
         })
     }
 }
@@ -92,7 +93,7 @@ impl Node for XenMachine {
         self.machine.run_until(end);
     }
     fn clock(&self) -> Time {
-        self.machine.clock()
+        self.machine.now()
     }
     fn receive(&mut self, at: Time, uplink: UplinkId, order: u64, frame: Frame) {
         self.machine.receive(at, uplink, order, frame);

@@ -1,12 +1,12 @@
 //! The world: machines and switches, the links between them, time in rounds, and faults.
 //!
-//! In reading order: [`node`] what a machine or switch is to the world, [`machine`] the machine that runs Xen with the
-//! [`guests`] that a registry knows · [`switch`] the learning switch · [`link`] a
-//! link's two directions, with [`impair`] (chance), [`egress`] (queue and rate), [`flight`] (what is on its way) ·
-//! [`datagram`] and [`turmoil`] how frames travel between hosts · [`fabric`] a node's round · [`rounds`] windows and the
-//! merge · [`schedule`], [`whens`], [`actions`], [`faults`] the experimenter's deeds · [`scripts`] commands for guests ·
-//! [`record`] what becomes of an entry, [`quiet`] when a run is over · [`build`] a world from a plan · [`reality`] bytes
-//! from and to the outside · [`options`] how a run is driven and what it gives back · [`sample`] random plans.
+//! In reading order: `node` what a machine or switch is to the world, `machine` the one that runs Xen with the `guests`
+//! that a registry knows, `switch` the learning switch · `link` a link's two directions, with `impair` (chance), `egress`
+//! (queue and rate), `flight` (what is on its way) · `datagram` and `turmoil` how frames travel between hosts · `fabric` a
+//! node's round · `rounds` windows and the merge · `schedule`, `whens`, `actions`, `faults`, `forge` the experimenter's deeds ·
+//! `scripts` commands for guests · `record` what becomes of an entry, `quiet` when a run is over · `build` a world from a
+//! plan · `reality` bytes from and to the outside · `options` how a run is driven and what it gives back · `sample` random
+//! plans.
 //!
 //! The way of a frame: a node transmits it at a stamp; it enters its link's egress, is serialised, travels in a datagram
 //! through turmoil to the receiver's host, flies in the link's store until the window of its arrival, and is handed to
@@ -17,11 +17,12 @@
 
 pub mod actions;
 mod build;
-pub mod datagram;
+mod datagram;
 mod egress;
 mod fabric;
 mod faults;
 mod flight;
+mod forge;
 pub mod guests;
 mod impair;
 mod link;
@@ -35,7 +36,7 @@ mod rounds;
 pub mod sample;
 pub mod schedule;
 mod scripts;
-pub mod switch;
+mod switch;
 mod turmoil;
 mod whens;
 

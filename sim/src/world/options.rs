@@ -1,8 +1,8 @@
 //! How a run is driven and watched, and what it gives back.
 
 use thiserror::Error;
-use xen_abi::codec::DecodeError;
 use xenemu::Time;
+use xenemu::abi::codec::DecodeError;
 
 use super::node::Leaks;
 use crate::trace::{Entry, Retention, Trace};

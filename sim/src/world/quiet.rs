@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use stack::event::{Event as GuestEvent, TimerKinds};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 use xenemu::{FrameId, Tap};
 

@@ -107,23 +107,25 @@ impl World<'_> {
         action.min(self.horizon())
     }
 
+    /// Where the next cut of the window is; a new window, if the last one is over.
+    fn round_end(&mut self) -> Time {
+        if let Some(end) = self.cuts.next(self.now) {
+            return end;
+        }
+        let end = self.next_window_start().plus(self.lookahead);
+        let end = end.min(self.next_stop());
+        let start = Time(end.0.saturating_sub(self.lookahead)).max(self.now);
+        self.cuts.begin(start, end, self.now);
+        self.cuts.next(self.now).expect("a window has an end")
+    }
+
     /// One round, ending at `until` at the latest, and the merge of what it left.
     pub(super) fn round(
         &mut self,
         until: Time,
         observer: &mut dyn Observer,
     ) -> Result<(), WorldError> {
-        let window_end = match self.cuts.next(self.now) {
-            Some(end) => end,
-            None => {
-                let n = self.next_window_start();
-                let end = n.plus(self.lookahead).min(self.next_stop());
-                let start = Time(end.since(Time(self.lookahead))).max(self.now);
-                self.cuts.begin(start, end, self.now);
-                self.cuts.next(self.now).expect("a window has an end")
-            }
-        };
-        let end = window_end.min(self.next_stop()).min(until);
+        let end = self.round_end().min(self.next_stop()).min(until);
         assert!(end > self.now, "a round goes nowhere");
         tracing::trace!(target: "evilbit::rounds", at = ?self.now, until = ?end, "round");
         self.fabric.borrow_mut().stats.rounds += 1;

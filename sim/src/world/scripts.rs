@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use stack::app::command::Command;
 use stack::event::Event as GuestEvent;
-use xen_abi::DomId;
 use xenemu::Time;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 
 use super::options::ScriptFailure;

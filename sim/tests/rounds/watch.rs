@@ -6,7 +6,7 @@ use evilbit::plan::{Action, At, Matcher, Plan, Span, When};
 use evilbit::trace::{Author, Entry, Event, LinkEvent, WorldEvent};
 use evilbit::world::sample::act;
 use evilbit::world::{Observer, Triggers};
-use xen_abi::DomId;
+use xenemu::abi::DomId;
 use xenemu::event::Life;
 use xenemu::{Tap, Time};
 

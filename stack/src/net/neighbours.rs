@@ -293,10 +293,12 @@ impl Neighbours {
     }
 
     /// Whether something waits for the device.
+    #[inline]
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty() || !self.ready.is_empty()
     }
     /// The next deadline.
+    #[inline]
     pub fn poll_at(&self) -> Option<Instant> {
         self.table.poll_at()
     }
@@ -321,7 +323,7 @@ impl Neighbours {
 
     /// Forgets whoever would be forgotten first, when the table is full; those that are being asked come last.
     fn make_room(&mut self) {
-        while self.table.len() >= self.profile.neighbours {
+        while self.table.count() >= self.profile.neighbours {
             let Some(ip) = self.table.most_dispensable() else {
                 return;
             };
@@ -514,7 +516,7 @@ mod tests {
         let off_link = Ipv4Addr::new(192, 168, 0, 1);
         b.hear(0, Operation::Request, (THEIR_MAC, off_link), US)
             .unwrap();
-        assert_eq!(b.n.table.len(), 0);
+        assert_eq!(b.n.table.count(), 0);
         // A probe (RFC 5227) is answered all the same.
         b.sent(0);
         b.hear(
@@ -557,11 +559,11 @@ mod tests {
             for _ in 0..5 {
                 b.n.park(ip, parked());
             }
-            assert!(b.n.table.len() <= 8 && b.n.parked_bytes <= 1000);
+            assert!(b.n.table.count() <= 8 && b.n.parked_bytes <= 1000);
         }
         b.sent(10 * SECOND);
         b.sent(20 * SECOND);
         b.sent(30 * SECOND);
-        assert_eq!((b.n.table.len(), b.n.parked_bytes), (0, 0));
+        assert_eq!((b.n.table.count(), b.n.parked_bytes), (0, 0));
     }
 }

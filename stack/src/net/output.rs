@@ -3,6 +3,7 @@
 //! A packet leaves by one of four doors: straight into a frame (the neighbour is known), into the neighbour's queue
 //! (it is being asked for), into pieces (longer than the MTU, and may be cut), or back to ourselves (it is for us).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -68,12 +69,14 @@ struct Pieces {
 #[derive(Debug)]
 pub struct Output {
     pub interface: Interface,
-    pub routes: Routes,
+    routes: Routes,
     pub neighbours: Neighbours,
     loopback: VecDeque<Vec<u8>>,
-    pieces: Option<Pieces>,
+    pieces: Option<Box<Pieces>>,
     /// The next packet's identification, for packets that may be cut (RFC 6864: others need none).
     ident: u16,
+    /// Where the last packet went.
+    last: Option<(Ipv4Addr, NextHop)>,
 }
 
 impl Output {
@@ -86,6 +89,7 @@ impl Output {
             loopback: VecDeque::new(),
             pieces: None,
             ident,
+            last: None,
         }
     }
 
@@ -106,7 +110,11 @@ impl Output {
     }
 
     /// Sends what waits from before; nothing newer may overtake it.
+    #[inline]
     pub fn flush(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
+        if !self.neighbours.has_output() && self.pieces.is_none() {
+            return Ok(());
+        }
         self.neighbours.transmit(self.interface.mac, device)?;
         self.send_pieces(now, device)
     }
@@ -120,7 +128,7 @@ impl Output {
         packet: &Outgoing,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
-        let Some((hop, _)) = self.routes.lookup(&self.interface, packet.dst) else {
+        let Some(hop) = self.hop(packet.dst) else {
             return Ok(());
         };
         let too_long = ipv4::HEADER + packet.len > self.interface.mtu;
@@ -160,6 +168,19 @@ impl Output {
     /// Whether something waits for the device.
     pub fn has_output(&self) -> bool {
         self.neighbours.has_output() || self.pieces.is_some() || !self.loopback.is_empty()
+    }
+
+    /// The next hop to `dst`: interface and routes never change, so the last answer stays right.
+    #[inline]
+    fn hop(&mut self, dst: Ipv4Addr) -> Option<NextHop> {
+        if let Some((last, hop)) = self.last
+            && last == dst
+        {
+            return Some(hop);
+        }
+        let (hop, _) = self.routes.lookup(&self.interface, dst)?;
+        self.last = Some((dst, hop));
+        Some(hop)
     }
 
     /// The Ethernet address of the next hop; `None` if the packet has to be put aside.
@@ -204,12 +225,12 @@ impl Output {
         assert!(!packet.needs_csum, "no device sums over several packets");
         let mut payload = vec![0; packet.len];
         fill(&mut payload);
-        self.pieces = Some(Pieces {
+        self.pieces = Some(Box::new(Pieces {
             hop,
             header: packet.header(self.next_ident(packet)),
             payload,
             sent: 0,
-        });
+        }));
         // The packet is ours now: if the device fills up half-way, the rest goes with the next flush.
         let _ = self.send_pieces(now, device);
         Ok(())
@@ -264,7 +285,6 @@ impl Output {
 pub struct TcpOutput<'a> {
     pub output: &'a mut Output,
     pub device: &'a mut dyn Device,
-    pub tx_checksum: bool,
 }
 
 impl IpOutput for TcpOutput<'_> {
@@ -276,7 +296,7 @@ impl IpOutput for TcpOutput<'_> {
         })
     }
     fn tx_checksum(&self) -> bool {
-        self.tx_checksum
+        self.device.caps().tx_checksum
     }
     fn send(
         &mut self,
@@ -296,7 +316,7 @@ impl IpOutput for TcpOutput<'_> {
             ecn: packet.ecn,
             dont_fragment: true,
             len,
-            needs_csum: self.tx_checksum,
+            needs_csum: self.tx_checksum(),
         };
         self.output.send(now, self.device, &outgoing, fill)
     }

@@ -133,7 +133,11 @@ impl Reassembly {
     }
 
     /// The next packet whose time is up.
+    #[inline]
     pub fn next_expired(&mut self, now: Instant) -> Option<Expired> {
+        if self.contexts.is_empty() {
+            return None;
+        }
         let (&key, _) = self.oldest().filter(|(_, c)| c.deadline <= now)?;
         self.close(key).map(|c| Expired {
             src: key.src,
@@ -142,7 +146,11 @@ impl Reassembly {
         })
     }
     /// When the first packet's time is up.
+    #[inline]
     pub fn poll_at(&self) -> Option<Instant> {
+        if self.contexts.is_empty() {
+            return None;
+        }
         self.oldest().map(|(_, c)| c.deadline)
     }
 

@@ -18,15 +18,13 @@ impl Stack {
         now: Instant,
         device: &mut dyn Device,
     ) -> Result<(), DeviceFull> {
-        let tx_checksum = device.caps().tx_checksum;
         for _ in 0..LOOPBACK_ROUNDS {
             self.output.flush(now, device)?;
             self.send_icmp(now, device)?;
-            self.send_udp(now, device, tx_checksum)?;
+            self.send_udp(now, device)?;
             let mut output = TcpOutput {
                 output: &mut self.output,
                 device,
-                tx_checksum,
             };
             self.tcp.transmit(now, &mut output);
             // What was sent just now may have asked for a neighbour.
@@ -63,12 +61,7 @@ impl Stack {
         Ok(())
     }
 
-    fn send_udp(
-        &mut self,
-        now: Instant,
-        device: &mut dyn Device,
-        tx_checksum: bool,
-    ) -> Result<(), DeviceFull> {
+    fn send_udp(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
         while let Some(posted) = self.udp.next() {
             self.fuel.burn(1);
             let (IpAddress::V4(src), IpAddress::V4(dst)) = (posted.src.ip(), posted.dst.ip())
@@ -89,7 +82,7 @@ impl Stack {
                 ecn: 0,
                 dont_fragment: false,
                 len: repr.size(),
-                needs_csum: tx_checksum && fits,
+                needs_csum: fits && device.caps().tx_checksum,
             };
             let pseudo = udp::Pseudo { src, dst };
             self.output.send(now, device, &packet, &mut |to| {

@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// SND.WND, from a segment newer than the last one that set it.
-    fn take_window(&mut self, now: Instant, segment: &Incoming<'_>) {
+    pub fn take_window(&mut self, now: Instant, segment: &Incoming<'_>) {
         let opened = segment.window > self.snd.wnd;
         self.snd.set_window(segment);
         // MUST-37: whoever answers probes keeps the connection alive, however long the window stays shut.

@@ -30,22 +30,31 @@ const ALL: [Timer; 5] = [
 ];
 
 /// Deadlines by timer.
-pub struct Deadlines([Instant; ALL.len()]);
+pub struct Deadlines {
+    at: [Instant; ALL.len()],
+    /// Something changed since [`Deadlines::take_changed`] was asked.
+    changed: bool,
+}
 
 impl Default for Deadlines {
     fn default() -> Deadlines {
-        Deadlines([NEVER; ALL.len()])
+        Deadlines {
+            at: [NEVER; ALL.len()],
+            changed: true,
+        }
     }
 }
 
 impl Deadlines {
     /// Sets a timer.
     pub fn arm(&mut self, timer: Timer, at: Instant) {
-        self.0[timer as usize] = at;
+        let slot = &mut self.at[timer as usize];
+        self.changed |= *slot != at;
+        *slot = at;
     }
     /// Stops a timer.
     pub fn disarm(&mut self, timer: Timer) {
-        self.0[timer as usize] = NEVER;
+        self.arm(timer, NEVER);
     }
     /// Stops all.
     pub fn disarm_all(&mut self) {
@@ -53,19 +62,23 @@ impl Deadlines {
     }
     /// Whether a timer is set.
     pub fn is_armed(&self, timer: Timer) -> bool {
-        self.0[timer as usize] != NEVER
+        self.at[timer as usize] != NEVER
     }
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.0.iter().min().copied().filter(|&at| at != NEVER)
+        self.at.iter().min().copied().filter(|&at| at != NEVER)
     }
     /// A timer that is due, stopped now.
     pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
         let due = ALL
             .into_iter()
-            .find(|&t| self.is_armed(t) && self.0[t as usize] <= now)?;
+            .find(|&t| self.is_armed(t) && self.at[t as usize] <= now)?;
         self.disarm(due);
         Some(due)
+    }
+    /// Whether anything changed since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed)
     }
     /// Which kinds are set.
     pub fn kinds(&self) -> TimerKinds {

@@ -91,11 +91,14 @@ impl Connection {
     fn keep_alive_timeout(&mut self, shared: &mut Shared, now: Instant) {
         let profile = shared.tcp();
         let quiet = now.since(self.last_heard);
-        if quiet < profile.keepalive_idle || self.snd.has_outstanding() {
+        if quiet < profile.keepalive_idle {
             let at = self.last_heard.plus(profile.keepalive_idle);
-            let at = at.max(now.plus(profile.keepalive_interval.min(profile.keepalive_idle)));
-            self.deadlines.arm(Timer::KeepAlive, at);
-            return;
+            return self.deadlines.arm(Timer::KeepAlive, at);
+        }
+        if self.snd.has_outstanding() {
+            // The retransmission timer watches over what is out.
+            let at = now.plus(profile.keepalive_interval);
+            return self.deadlines.arm(Timer::KeepAlive, at);
         }
         // MUST-29: no single unanswered probe means that the connection is dead.
         if self.unanswered >= profile.keepalive_probes {

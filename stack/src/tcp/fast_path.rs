@@ -31,7 +31,8 @@ impl Connection {
             && self.recovery.phase == Phase::Open
             && self.recovery.board().is_empty()
             && self.snd.nxt == self.snd.max
-            && u32::from(segment.window()) << self.agreed.send_shift == self.snd.wnd
+            && segment.window() != 0
+            && self.snd.wnd != 0
             && self.owner == Owner::Application;
         if !ordinary {
             return false;
@@ -48,7 +49,7 @@ impl Connection {
         } else if !segment.options.is_empty() {
             return false;
         }
-        incoming.window = self.snd.wnd;
+        incoming.scale_window(self.agreed.send_shift);
         let (ack, text) = (segment.ack(), segment.payload);
         let news = ack.gt(self.snd.una);
         let in_order = text.is_empty() && news
@@ -66,7 +67,9 @@ impl Connection {
         if news {
             self.acknowledged(shared, now, &incoming);
         }
-        self.snd.set_window(&incoming);
+        if self.snd.is_newer(&incoming) {
+            self.take_window(now, &incoming);
+        }
         if !text.is_empty() {
             self.inbox.append(&mut shared.pool, text);
             self.rcv.nxt = self.rcv.nxt.plus(text.len() as u32);

@@ -1,33 +1,34 @@
 //! TCP (RFC 9293). Sans-IO: segments and time in, segments and a deadline out.
 //!
-//! **The way of a segment in:** [`Tcp::receive`] checks it, [`table`] finds its connection by a hash, [`fast_path`]
-//! takes what was expected, everything else goes step by step through [`input`] (3.10.7.4; [`open`] before the
-//! handshake is over): [`acceptance`], reset and SYN, [`ack`], text into the [`recv_buffer`], FIN. Nothing is sent;
+//! **The way of a segment in:** [`Tcp::receive`] (`demux`) checks it, `table` finds its connection by a hash, `fast_path`
+//! takes what was expected, everything else goes step by step through `input` (3.10.7.4; `open` before the
+//! handshake is over): `acceptance`, reset and SYN, `ack`, text into the `recv_buffer`, FIN. Nothing is sent;
 //! `settle` notes that the connection may have something to send, when its next timer is due, and whether the
 //! application should look.
 //!
-//! **The way out:** [`Tcp::transmit`] lets timers [`expire`], then asks each connection that may have something
-//! ([`transmit`]: what, as windows, Nagle, recovery allow), and [`emit`] writes it into the packet.
+//! **The way out:** [`Tcp::transmit`] lets timers `expire`, then asks each connection that may have something
+//! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; [`sockets`] the application's calls
-//! - [`connection`] the control block; [`state`] the state machine; [`send_window`], [`recv_window`] the sequence spaces;
-//!   [`agreed`] what the SYNs settle
-//! - [`incoming`], [`acceptance`], [`input`], [`open`], [`ack`], [`fast_path`]: segments in
-//! - [`transmit`], [`emit`], [`delayed_ack`], [`expire`], [`deadlines`]: segments out, and timers
-//! - [`rto`], [`timestamps`], [`sack`], [`recovery`], [`congestion`]: loss and pace
-//! - [`ring`], [`pool`], [`send_buffer`], [`recv_buffer`], [`assembler`]: memory
-//! - [`listen`], [`ports`], [`isn`], [`reset`], [`icmp`], [`siphash`], [`tuple`]: beginnings, ends, names
-//! - [`table`], [`timers`], [`engine`], [`shared`]: all connections together
+//! - [`output`] the seam to IP; `sockets`, `user_calls` the application's calls
+//! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
+//!   `agreed` what the SYNs settle
+//! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
+//! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
+//! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
+//! - `table`, `timers`, `engine`, `shared`: all connections together
 
 mod acceptance;
 mod ack;
 mod agreed;
 mod assembler;
-pub mod congestion;
+mod congestion;
 mod connection;
 mod deadlines;
 mod delayed_ack;
+mod demux;
 mod emit;
 mod engine;
 mod expire;
@@ -60,6 +61,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod user_calls;
 
 #[cfg(test)]
 mod tests;

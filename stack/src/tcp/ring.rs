@@ -11,6 +11,11 @@ pub struct Ring {
     memory: Box<[u8]>,
     head: u32,
     len: u32,
+    /// The most that was queued at once since the memory was taken.
+    peak: u32,
+    /// What the next memory is to hold at least: a stream that filled its buffer will do so again, and growing step by
+    /// step would copy every byte once more.
+    hint: u32,
 }
 
 impl Ring {
@@ -53,6 +58,7 @@ impl Ring {
             "only written bytes are queued"
         );
         self.len += n as u32;
+        self.peak = self.peak.max(self.len);
     }
 
     /// The `len` bytes at `offset`, in the two pieces in which they lie.
@@ -88,6 +94,8 @@ impl Ring {
     /// Drops everything and gives the memory back.
     pub fn release(&mut self, pool: &mut Pool) {
         if self.capacity() > 0 {
+            self.hint = self.peak;
+            self.peak = 0;
             pool.give(core::mem::take(&mut self.memory));
         }
         self.head = 0;
@@ -100,7 +108,7 @@ impl Ring {
         if need <= old {
             return;
         }
-        let mut memory = pool.take(need);
+        let mut memory = pool.take(need.max(self.hint as usize));
         let head = self.head as usize;
         memory[..old - head].copy_from_slice(&self.memory[head..]);
         memory[old - head..old].copy_from_slice(&self.memory[..head]);

@@ -15,7 +15,6 @@ use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
 use crate::tcp::shared::Shared;
-use crate::tcp::state;
 use crate::tcp::table::{Fresh, Slot};
 use crate::tcp::tuple::Tuple;
 
@@ -155,7 +154,9 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let given = connection.recv(&mut self.shared, to);
-        self.settle(socket.0);
+        if given != Err(SocketError::EAGAIN) {
+            self.settle(socket.0);
+        }
         given
     }
 
@@ -354,100 +355,6 @@ impl Tcp {
         let nobody = SocketAddr::new(core::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         self.shared
             .report_state(&Tuple::new(local, nobody), from, to);
-    }
-}
-
-impl Connection {
-    /// SEND (RFC 9293, 3.10.2).
-    fn send(
-        &mut self,
-        shared: &mut Shared,
-        now: Instant,
-        data: &[u8],
-    ) -> Result<usize, SocketError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        match self.state() {
-            TcpState::SynSent | TcpState::SynReceived if self.fin.is_none() => {
-                return Err(SocketError::EAGAIN);
-            }
-            state if !state::may_send(state) || self.fin.is_some() => {
-                return Err(SocketError::EPIPE);
-            }
-            _ => {}
-        }
-        self.restart_if_idle(shared, now);
-        let limit = self.options.send_buffer as usize;
-        let taken = self.outbox.queue(&mut shared.pool, data, limit);
-        if taken < data.len() {
-            self.marks |= Marks::SEND_BLOCKED;
-        }
-        if taken == 0 && !data.is_empty() {
-            return Err(SocketError::EAGAIN);
-        }
-        Ok(taken)
-    }
-
-    /// RECEIVE (RFC 9293, 3.10.3). What the window grows by is told when it is worth a segment.
-    fn recv(&mut self, shared: &mut Shared, to: &mut [u8]) -> Result<usize, SocketError> {
-        if !self.inbox.is_empty() {
-            let n = self.inbox.read(&mut shared.pool, to);
-            let limit = self.options.recv_buffer as usize;
-            let free = limit.saturating_sub(self.inbox.len());
-            if state::may_receive(self.state())
-                && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
-            {
-                self.ack.now();
-            }
-            return Ok(n);
-        }
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        let over = self.state() == TcpState::Closed || self.fin_received();
-        if over || self.marks.contains(Marks::READ_SHUT) {
-            return Ok(0);
-        }
-        Err(SocketError::EAGAIN)
-    }
-
-    fn shutdown(&mut self, shared: &mut Shared, how: How) -> Result<(), SocketError> {
-        if !state::is_synchronized(self.state()) {
-            return Err(SocketError::ENOTCONN);
-        }
-        if how != How::Write {
-            self.marks |= Marks::READ_SHUT | Marks::NEWS;
-            self.inbox.discard(&mut shared.pool);
-        }
-        if how != How::Read {
-            self.close_sending(shared);
-        }
-        Ok(())
-    }
-
-    /// CLOSE of our direction: "I have no more data to send" (RFC 9293, 3.6, 3.10.4).
-    fn close_sending(&mut self, shared: &mut Shared) {
-        if self.fin.is_some() {
-            return;
-        }
-        self.queue_fin();
-        if let Some(next) = state::after_close(self.state()) {
-            self.enter(shared, next);
-        }
-    }
-
-    /// The application lets go of the connection.
-    fn close(&mut self, shared: &mut Shared, now: Instant) {
-        let unread = !self.inbox.is_empty();
-        match self.state() {
-            TcpState::Closed => {}
-            TcpState::SynSent => self.die(shared, None),
-            // RFC 9293, SHLD-3 (RFC 2525, 2.17): what was not read is lost, and the peer shall know.
-            _ if unread || self.options.linger == Some(0) => self.abort(shared, None),
-            TcpState::FinWait2 => self.linger_in_fin_wait_2(shared, now),
-            _ => self.close_sending(shared),
-        }
     }
 }
 

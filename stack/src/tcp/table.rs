@@ -37,6 +37,8 @@ pub struct Table {
     names: HashTable<u32>,
     listeners: BTreeMap<SocketAddr, u32>,
     key: Key,
+    /// What was found last, as long as it has its name.
+    recent: Option<u32>,
     most: usize,
 }
 
@@ -49,8 +51,14 @@ impl Table {
             names: HashTable::new(),
             listeners: BTreeMap::new(),
             key,
+            recent: None,
             most,
         }
+    }
+
+    /// Places taken.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 
     /// The slot of an index; a free one if there is none.
@@ -114,6 +122,7 @@ impl Table {
 
     /// Forgets a connection's name.
     pub fn unname(&mut self, index: u32, tuple: &Tuple) {
+        self.recent = None;
         let entry = self
             .names
             .find_entry(self.key.hash_tuple(tuple), |&other| other == index);
@@ -125,11 +134,23 @@ impl Table {
 
     /// The connection with this name.
     pub fn find(&self, tuple: &Tuple) -> Option<u32> {
+        let hash = self.key.hash_tuple(tuple);
         self.names
-            .find(self.key.hash_tuple(tuple), |&index| {
-                matches!(&self.slots[index as usize], Slot::Connection(c) if c.tuple == *tuple)
-            })
+            .find(hash, |&index| self.is_named(index, tuple))
             .copied()
+    }
+
+    /// As [`Table::find`], for a segment: they come in trains, so the connection of the last one is the likeliest.
+    pub fn find_for_segment(&mut self, tuple: &Tuple) -> Option<u32> {
+        match self.recent {
+            Some(recent) if self.is_named(recent, tuple) => {}
+            _ => self.recent = self.find(tuple),
+        }
+        self.recent
+    }
+
+    fn is_named(&self, index: u32, tuple: &Tuple) -> bool {
+        matches!(self.slot(index), Slot::Connection(c) if c.tuple == *tuple)
     }
 
     /// The listener for a local address: one at exactly this address first, then one at any.

@@ -121,3 +121,6 @@ fn describe(op: &GnttabOp<'_>) -> (Op, u64) {
         GnttabOp::Unknown { cmd } => (Op::GnttabUnknown, (*cmd).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

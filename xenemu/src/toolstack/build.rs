@@ -30,12 +30,21 @@ impl Machine {
     ) -> Result<DomId, ActionError> {
         let (domid, start_info) = self.build(&config)?;
         if let Err(refused) = self.connect(domid, &config) {
-            self.host.hv.kill(domid);
-            self.remove_nodes(domid);
+            self.dismantle(domid);
             return Err(refused.into());
         }
         self.start(domid, start_info, config, factory);
         Ok(domid)
+    }
+
+    /// The domain's nodes, and dom0's ends of its store, console and interfaces.
+    fn connect(&mut self, domid: DomId, config: &DomainConfig) -> Result<(), Errno> {
+        let ports = self.open_ports(domid);
+        self.write_nodes(domid, config, ports)?;
+        self.xenconsoled
+            .introduce(&mut self.host.hv, domid, ports.console);
+        self.xenstored.introduce(&mut self.host, domid, ports.store);
+        self.attach_vifs(domid, config)
     }
 
     /// Builds a domain to which nobody in dom0 is connected: no store, no console, no interface. So Xen itself starts
@@ -68,23 +77,13 @@ impl Machine {
         let start_info = match loaded {
             Ok(start_info) => start_info,
             Err(no_room) => {
-                self.host.hv.kill(domid);
+                self.dismantle(domid);
                 return Err(no_room.into());
             }
         };
         let name = config.name.clone();
         self.report_life(domid, Life::Created { name });
         Ok((domid, start_info))
-    }
-
-    /// What dom0 has to do with the domain: its nodes, console, store and interfaces.
-    fn connect(&mut self, domid: DomId, config: &DomainConfig) -> Result<(), Errno> {
-        let ports = self.open_ports(domid);
-        self.write_nodes(domid, config, ports)?;
-        self.xenconsoled
-            .introduce(&mut self.host.hv, domid, ports.console);
-        self.xenstored.introduce(&mut self.host, domid, ports.store);
-        self.attach_vifs(domid, config)
     }
 
     /// Puts the guest into its slot, and lets it run.

@@ -161,6 +161,13 @@ impl Machine {
                 let vif = VifId { domid, handle };
                 self.vifs.detach(&mut self.host.store, vif, now)?;
             }
+            Action::Inject { domain, frame } => {
+                let domid = self.live(&domain)?;
+                let now = self.host.hv.now();
+                let forged = self.host.frame_born(frame.into(), true);
+                let first = VifId { domid, handle: 0 };
+                self.netback.deliver(&self.host.hv, first, forged, now);
+            }
         }
         Ok(())
     }
@@ -190,32 +197,34 @@ impl Machine {
 
     /// A guest has died of a panic.
     pub(crate) fn crash(&mut self, domid: DomId, krate: &str, text: String) {
+        let ended = self
+            .host
+            .hv
+            .domain(domid)
+            .is_ok_and(|d| d.shutdown.is_some());
+        if ended {
+            return;
+        }
         self.toolstack.note_crash(domid, text);
-        self.report_life(
-            domid,
-            Life::Crashed {
-                krate: krate.to_owned(),
-            },
-        );
+        let krate = krate.to_owned();
+        self.report_life(domid, Life::Crashed { krate });
         self.host.hv.shut_down(domid, ShutdownReason::Crash);
     }
 
     /// `xl destroy`
-    pub(crate) fn destroy(&mut self, domid: DomId) -> Option<()> {
-        self.toolstack.known.remove(&domid)?;
-        self.host.hv.kill(domid);
+    pub(crate) fn destroy(&mut self, domid: DomId) {
+        self.toolstack.known.remove(&domid);
+        self.dismantle(domid);
         if let Some(guest) = self.guests.remove(&domid).and_then(|slot| slot.guest) {
             guests::discard(guest);
         }
-        self.remove_nodes(domid);
-        Some(())
     }
 
-    /// What the store says of a domain goes with it.
-    fn remove_nodes(&mut self, domid: DomId) {
+    /// Takes a domain apart, however much of it there is.
+    fn dismantle(&mut self, domid: DomId) {
+        self.host.hv.kill(domid);
         self.vifs.destroy_domain(&mut self.host.store, domid);
-        let path = format!("/local/domain/{domid}");
-        let removed = self.host.store.remove(&path);
+        let removed = self.host.store.remove(&format!("/local/domain/{domid}"));
         assert_eq!(removed, Ok(()), "dom0 may remove everything");
     }
 

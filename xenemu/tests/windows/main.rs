@@ -7,7 +7,7 @@ mod toy;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
-use xenemu::{Frame, LeakReport, Machine, Record, Time, UplinkId, rng};
+use xenemu::{Frame, FrameId, LeakReport, Machine, Record, Time, UplinkId, rng};
 
 use plan::{Plan, Stimulus};
 
@@ -60,7 +60,7 @@ impl Driver<'_> {
         }
         self.out.windows += 1;
         // What a run left behind beyond the window's end.
-        let last = self.machine.clock();
+        let last = self.machine.now();
         self.out.overshot += u32::from(last > end);
         self.now = end;
     }
@@ -82,7 +82,8 @@ impl Driver<'_> {
     }
 }
 
-fn drive(plan: &Plan, driving: Driving) -> Outcome {
+/// Drives a machine to `end`, excluding it.
+fn drive_to(plan: &Plan, end: Time, driving: Driving) -> Driver<'_> {
     let mut dice = rng::stream(plan.seed, "driving");
     let mut driver = Driver {
         machine: plan.machine(),
@@ -90,12 +91,25 @@ fn drive(plan: &Plan, driving: Driving) -> Outcome {
         out: Outcome::default(),
         now: Time::ZERO,
     };
-    for Stimulus { at, action } in &plan.actions {
+    for Stimulus { at, action } in plan.actions.iter().filter(|stimulus| stimulus.at < end) {
         driver.advance(*at, driving, &mut dice);
         // What an action is answered is the same in every driving, or the records differ.
         let _ = driver.machine.act(*at, action.clone());
     }
-    driver.advance(plan.end, driving, &mut dice);
+    driver.advance(end, driving, &mut dice);
+    driver
+}
+
+/// All that is known of a machine whose power fails at `at`.
+fn fail(plan: &Plan, at: Time, driving: Driving) -> (Vec<Record>, u64, Vec<FrameId>) {
+    let mut driver = drive_to(plan, at, driving);
+    let off = driver.machine.power_fail(at);
+    driver.out.records.extend(off.events);
+    (driver.out.records, off.next_seq, off.frames_lost)
+}
+
+fn drive(plan: &Plan, driving: Driving) -> Outcome {
+    let mut driver = drive_to(plan, plan.end, driving);
     assert_eq!(driver.machine.internal_error(), None);
     assert_eq!(driver.machine.destroy_all(), LeakReport::default());
     driver.out
@@ -139,6 +153,19 @@ proptest! {
             windows += same(&plan, &whole, driving).windows;
         }
         prop_assert!(windows > 8 * whole.windows, "the cuts are real");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn a_power_failure_is_the_same_however_time_was_cut(seed in any::<u64>(), at in 1u64..20_000_000) {
+        let (plan, at) = (Plan::random(seed), Time(at));
+        let whole = fail(&plan, at, Driving::Whole);
+        prop_assert!(whole.0.iter().all(|record| record.at < at));
+        for driving in [Driving::Cut(300_000), Driving::Hop(2_000)] {
+            prop_assert_eq!(&whole, &fail(&plan, at, driving));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use core::cell::Cell;
 use super::request::{self, Method, Parsed, Request};
 use super::response::{Head, none_match_hits};
 use super::site::{Page, Site};
-use crate::api::{How, SocketError};
+use crate::api::{How, SocketError, SocketOption};
 use crate::app::service::{port, serve_tcp, until_stopped};
 use crate::event::{Event, TimerKinds};
 use crate::os::handle::{Os, TimedOut};
@@ -136,6 +136,9 @@ impl From<SocketError> for Gone {
 
 impl<S: TcpIp> Connection<S> {
     async fn serve(mut self) {
+        // A response ends in a short segment, which Nagle would hold back until the client's delayed ACK. EBADF only
+        // says that the connection is gone already; the loop below will find that out.
+        let _ = self.stream.set_option(SocketOption::NoDelay(true));
         loop {
             let answered = match self.next().await {
                 Next::Request(request) => self.answer(request).await,

@@ -106,10 +106,6 @@ impl Controller {
     pub fn cwnd(&self) -> u32 {
         self.window.cwnd
     }
-    /// ssthresh
-    pub fn ssthresh(&self) -> u32 {
-        self.window.ssthresh
-    }
     /// SMSS
     pub fn smss(&self) -> u32 {
         self.window.smss
@@ -224,9 +220,9 @@ mod tests {
     fn a_timeout_leaves_one_segment_and_lowers_the_threshold_once() {
         let mut c = established(CongestionAlgorithm::Reno);
         c.timeout(10_000, true);
-        assert_eq!((c.cwnd(), c.ssthresh()), (1000, 5000));
+        assert_eq!((c.cwnd(), c.window.ssthresh), (1000, 5000));
         c.timeout(1000, false);
-        assert_eq!((c.cwnd(), c.ssthresh()), (1000, 5000));
+        assert_eq!((c.cwnd(), c.window.ssthresh), (1000, 5000));
     }
 
     #[test]

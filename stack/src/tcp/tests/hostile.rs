@@ -134,3 +134,15 @@ fn a_segment_with_a_bad_checksum_is_refused() {
     pair.run(100 * MS);
     assert_eq!(pair.hosts[1].log.states(), [TcpState::Listen]);
 }
+
+#[cfg(feature = "zoo")]
+#[test]
+#[should_panic(expected = "out of fuel")]
+fn the_parser_of_2014_spins_on_a_zero_length_option() {
+    use crate::quirk::Quirk;
+    let mut profile = Profile::default();
+    profile.quirks = profile.quirks.with(Quirk::OptionLengthZero2014);
+    let mut solo = Solo::new(profile);
+    solo.host.listen(at(LOCAL), 4);
+    solo.inject(seg("S", 0).options(&[1, 2, 0, 0]));
+}

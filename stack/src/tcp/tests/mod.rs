@@ -1,17 +1,23 @@
 //! Behaviour of the whole engine, as specifications: two of them, or one and a scripted peer, on a fake network and
 //! clock.
 //!
-//! - [`util`]: the harness
-//! - [`opening`], [`closing`]: the state machine
-//! - [`hostile`]: what a peer must not be able to do
-//! - [`loss`]: retransmission and recovery
-//! - [`flow`]: windows, ACK policy, Nagle, keep-alive
-//! - [`stream`]: whatever the network does, the stream arrives
+//! - `util`: the harness
+//! - `opening`, `closing`: the state machine
+//! - `hostile`: what a peer must not be able to do
+//! - `loss`: retransmission and recovery
+//! - `flow`: windows, ACK policy, Nagle, keep-alive
+//! - `errors`: what ICMP says
+//! - `requirements`: the table of RFC 9293 names tests that exist
+//! - `chaos`: any calls in any order
+//! - `stream`: whatever the network does, the stream arrives
 
+mod chaos;
 mod closing;
+mod errors;
 mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod requirements;
 mod stream;
 mod util;

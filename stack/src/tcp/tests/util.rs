@@ -107,7 +107,7 @@ pub struct Host {
 impl Host {
     pub fn new(ip: &str, profile: Profile, seed: u8) -> Host {
         let log = Rc::new(Log::default());
-        let fuel = Fuel::new(100_000_000);
+        let fuel = Fuel::new(5_000_000);
         Host {
             tcp: Tcp::new(Rc::new(profile), [seed; 32], fuel, log.clone()),
             log,
@@ -218,6 +218,11 @@ impl Solo {
         );
         let (socket, _) = solo.host.tcp.accept(listener).expect("established");
         (solo, socket)
+    }
+
+    /// Our initial sequence number, once a SYN of ours was seen.
+    pub fn iss(&self) -> SeqNumber {
+        self.iss.expect("a SYN was sent")
     }
 
     /// The peer's segment arrives.

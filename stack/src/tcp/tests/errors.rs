@@ -1,0 +1,106 @@
+//! What ICMP messages do to connections (RFC 9293, 3.9.2.2; RFC 5927), and paths that are gone.
+
+use super::util::*;
+use crate::api::SocketError;
+use crate::event::{TcpNote, TcpState};
+use crate::profile::{Profile, SEC};
+use crate::tcp::IcmpError;
+
+/// The ICMP message quotes the octet `seq` behind our SYN.
+fn icmp(solo: &mut Solo, seq: u32, error: IcmpError) {
+    let quoted = solo.iss().plus(seq).0;
+    let (local, peer) = (solo.local, solo.peer);
+    solo.host
+        .tcp
+        .icmp_error(solo.now, local, peer, quoted, error);
+}
+
+#[test]
+fn a_port_that_is_unreachable_refuses_a_connect() {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.connect(solo.now, at(PEER));
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    solo.sent();
+    icmp(&mut solo, 0, IcmpError::PortUnreachable);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::ECONNREFUSED)
+    );
+}
+
+#[test]
+fn a_soft_error_is_only_the_reason_when_the_connection_times_out() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, b"hello")
+        .expect("room");
+    solo.sent();
+    icmp(&mut solo, 1, IcmpError::HostUnreachable);
+    icmp(&mut solo, 1, IcmpError::SourceQuench);
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+    solo.sent_within(1_000 * SEC);
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(SocketError::EHOSTUNREACH)
+    );
+}
+
+#[test]
+fn a_port_that_is_unreachable_does_not_end_an_established_connection() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, b"hello")
+        .expect("room");
+    solo.sent();
+    icmp(&mut solo, 1, IcmpError::PortUnreachable);
+    solo.inject(seg(".", 1).ack(6));
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+}
+
+#[test]
+fn a_message_about_what_is_not_under_way_is_ignored() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 3_000])
+        .expect("room");
+    solo.sent();
+    for seq in [0, 50_000] {
+        icmp(&mut solo, seq, IcmpError::PacketTooBig { mtu: 600 });
+    }
+    assert!(solo.sent().is_empty());
+}
+
+#[test]
+fn a_smaller_path_gets_smaller_segments_at_once() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 2_920])
+        .expect("room");
+    assert_eq!(solo.sent().len(), 2);
+    icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu: 1_040 });
+    assert_eq!(
+        solo.sent(),
+        [
+            ". 1:1001(1000) ack 1",
+            ". 1001:2001(1000) ack 1",
+            "P. 2001:2921(920) ack 1"
+        ]
+    );
+    assert_eq!(solo.host.log.count(TcpNote::RtoExpired), 0);
+}
+
+#[test]
+fn a_tiny_path_is_not_believed() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 432])
+        .expect("room");
+    solo.sent();
+    icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu: 1 });
+    assert_eq!(solo.sent(), [". 1:217(216) ack 1", "P. 217:433(216) ack 1"]);
+}
