@@ -39,7 +39,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use thiserror::Error;
-use xen_abi::{Guest, Sink};
+use xenemu::abi::{Guest, Sink};
 use xenemu::{DomainConfig, GuestFactory};
 
 use crate::failure;
@@ -438,8 +438,8 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use xen_abi::sched::ShutdownReason;
-    use xen_abi::{Block, Hypercalls, Wake};
+    use xenemu::abi::sched::ShutdownReason;
+    use xenemu::abi::{Block, Hypercalls, Wake};
 
     use super::*;
 

@@ -48,4 +48,4 @@ pub mod world;
 
 pub use builder::{Domain, Judgement, Link, Machine, Scenario, ScenarioError};
 /// The contract of a guest, for those who bring their own.
-pub use xen_abi;
+pub use xenemu::abi as xen_abi;

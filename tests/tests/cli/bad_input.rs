@@ -202,7 +202,7 @@ fn addresses_have_four_numbers_and_a_prefix() {
     }
     refused(
         &but("10.0.0.2:7", "10.0.0.2:70000"),
-        "10:23",
+        "10:21",
         "70000",
         "help",
     );
