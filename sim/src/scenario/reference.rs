@@ -44,7 +44,7 @@ link "rack" "patch-panel" delay="20ms" rate="10Mbit" loss="0.5%""#,
         place: Place::Machine,
         only: None,
         example: r#"machine "rack" {
-    domain "store" guest="echo" memory="16MiB" start="1s" on_crash="restart" {
+    domain "store" guest="echo" memory="8MiB" on_crash="restart" {
         vif ip="10.0.0.3/24" gateway="10.0.0.1" mac="02:00:00:00:00:03"
         arg "port=8007"
     }
@@ -200,11 +200,11 @@ Guests:
     empty     boots, and does nothing
 
 Units, read exactly:
-    times     ns µs us ms s m h           "1.5ms"
-    rates     bit kbit Mbit Gbit (SI)     "10Mbit"
-    sizes     B KiB MiB GiB (IEC)         "64KiB"
-    shares    %                           "0.5%"
-    counts                                1, ">=2", "<=3", "1..3" (both included)
+    times     ns µs us ms s m h         "1.5ms"
+    rates     bit kbit Mbit Gbit (SI)   "10Mbit"
+    sizes     B KiB MiB GiB (IEC)       "64KiB"
+    shares    %                         "0.5%"
+    counts                              1, ">=2", "<=3", "1..3" (both included)
 
 An expectation that could not have failed, because nothing that it looks at ever
 came by, fails unless it says vacuous=#true.
