@@ -92,7 +92,7 @@ impl Node for XenMachine {
         self.machine.run_until(end);
     }
     fn clock(&self) -> Time {
-        self.machine.clock()
+        self.machine.now()
     }
     fn receive(&mut self, at: Time, uplink: UplinkId, order: u64, frame: Frame) {
         self.machine.receive(at, uplink, order, frame);

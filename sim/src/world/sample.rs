@@ -17,28 +17,16 @@ const DURATION: u64 = 60_000_000;
 
 /// A random plan whose domains run the kernel `guest`; `seed` is the plan's too.
 pub fn plan(seed: u64, guest: &str) -> Plan {
-    let mut sampler = Sampler {
-        rng: stream(seed, "sample"),
-        quantum: 1,
-        lookahead: LEAST_DELAY,
-        least_delay: LEAST_DELAY,
-    };
-    sampler.quantum = sampler.one_of(&[1, 1, 1_000, 10_000]);
+    let mut sampler = Sampler::new(seed);
     sampler.lookahead = sampler.one_of(&[LEAST_DELAY, 100_000, 500_000, 1_000_000]);
-    sampler.least_delay = sampler.lookahead * sampler.one_of(&[1, 1, 5]);
-    let mut plan = sampler.places(seed, guest);
-    sampler.links(&mut plan);
-    for _ in 0..sampler.below(9) {
-        sampler.timed(&mut plan);
-    }
-    for _ in 0..sampler.below(9) {
-        sampler.when(&mut plan);
-    }
-    if sampler.percent(30) {
-        sampler.every(&mut plan);
-    }
-    plan.timeline.sort_by_key(|timed| timed.at);
-    plan
+    sampler.plan(seed, guest)
+}
+
+/// A random plan without short windows: no reaction and no delay is shorter than `lookahead` ns.
+pub fn unhurried(seed: u64, guest: &str, lookahead: u64) -> Plan {
+    let mut sampler = Sampler::new(seed);
+    sampler.lookahead = lookahead;
+    sampler.plan(seed, guest)
 }
 
 /// A plan of nothing.
@@ -110,6 +98,34 @@ struct Sampler {
 }
 
 impl Sampler {
+    fn new(seed: u64) -> Sampler {
+        let mut sampler = Sampler {
+            rng: stream(seed, "sample"),
+            quantum: 1,
+            lookahead: LEAST_DELAY,
+            least_delay: LEAST_DELAY,
+        };
+        sampler.quantum = sampler.one_of(&[1, 1, 1_000, 10_000]);
+        sampler
+    }
+
+    fn plan(mut self, seed: u64, guest: &str) -> Plan {
+        self.least_delay = self.lookahead * self.one_of(&[1, 1, 5]);
+        let mut plan = self.places(seed, guest);
+        self.links(&mut plan);
+        for _ in 0..self.below(9) {
+            self.timed(&mut plan);
+        }
+        for _ in 0..self.below(9) {
+            self.when(&mut plan);
+        }
+        if self.percent(30) {
+            self.every(&mut plan);
+        }
+        plan.timeline.sort_by_key(|timed| timed.at);
+        plan
+    }
+
     fn below(&mut self, n: u64) -> u64 {
         scale(self.rng.next_u64(), n.max(1) - 1)
     }

@@ -16,7 +16,7 @@ use toy::Toys;
 use watch::{Aim, Watch};
 
 /// Worlds that are driven if the environment doesn't say.
-const WORLDS: u64 = 12;
+const WORLDS: u64 = 10;
 
 #[test]
 fn rounds_are_invisible_in_random_worlds() {
@@ -53,7 +53,7 @@ fn ways() -> [RunOptions; 8] {
         way(WindowMode::Random(1), false, Retention::HashOnly),
         way(WindowMode::Random(2), true, Retention::HashOnly),
         way(WindowMode::Random(3), false, Retention::HashOnly),
-        way(WindowMode::Sevenths, true, Retention::Full),
+        way(WindowMode::Halved, true, Retention::Full),
     ]
 }
 

@@ -103,6 +103,11 @@ impl Tcp {
         self.armed.kinds()
     }
 
+    /// Sockets and connections that take a place, those in the background counted.
+    pub fn sockets_in_use(&self) -> usize {
+        self.table.len()
+    }
+
     fn send_resets(&mut self, now: Instant, out: &mut dyn IpOutput) -> Result<(), DeviceFull> {
         while let Some(reset) = self.shared.resets.front() {
             reset.send(now, out, self.shared.profile.tcp.ttl)?;
@@ -244,6 +249,7 @@ impl Tcp {
         let Some(connection) = self.table.connection(index) else {
             return;
         };
+        assert_eq!(connection.state(), TcpState::Closed);
         let (tuple, owner, marks) = (connection.tuple, connection.owner, connection.marks);
         if !marks.contains(Marks::BURIED) {
             connection.marks |= Marks::BURIED;

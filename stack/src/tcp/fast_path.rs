@@ -31,6 +31,8 @@ impl Connection {
             && self.recovery.phase == Phase::Open
             && self.recovery.board().is_empty()
             && self.snd.nxt == self.snd.max
+            && segment.window() != 0
+            && self.snd.wnd != 0
             && self.owner == Owner::Application;
         if !ordinary {
             return false;

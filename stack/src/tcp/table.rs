@@ -56,6 +56,11 @@ impl Table {
         }
     }
 
+    /// Places taken.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// The slot of an index; a free one if there is none.
     pub fn slot(&self, index: u32) -> &Slot {
         self.slots.get(index as usize).unwrap_or(&Slot::Free)

@@ -222,16 +222,16 @@ impl Connection {
 
     /// Octets of text in a full-sized segment, with the options that it would have now (RFC 9293, MUST-16).
     fn full_size(&self) -> u32 {
-        let mut blocks = [SackBlock {
+        if !self.agreed.sack || !self.inbox.has_gaps() {
+            return self.agreed.smss();
+        }
+        let nothing = SackBlock {
             start: SeqNumber(0),
             end: SeqNumber(0),
-        }; MAX_SACK_BLOCKS];
-        let blocks = if self.agreed.sack {
-            self.inbox.sack_blocks(&mut blocks)
-        } else {
-            0
         };
+        let blocks = self.inbox.sack_blocks(&mut [nothing; MAX_SACK_BLOCKS]);
         if blocks == 0 {
+            // Only a FIN waits: it makes no block.
             return self.agreed.smss();
         }
         let fit = if self.agreed.timestamps {

@@ -8,8 +8,10 @@
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `errors`: what ICMP says
 //! - `requirements`: the table of RFC 9293 names tests that exist
+//! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
 
+mod chaos;
 mod closing;
 mod errors;
 mod flow;
