@@ -100,5 +100,5 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(args, &mut out),
         Command::Help(args) => help::help(args, &mut out),
     };
-    exit.unwrap_or_else(|BadInput| Exit::Bad).into()
+    exit.unwrap_or(Exit::Bad).into()
 }

@@ -6,6 +6,7 @@
 use stack::app::command::Command;
 use xenemu::Time;
 
+use super::forge::mark_evil;
 use super::node::{ActionError, NodeAction};
 use super::options::WorldError;
 use super::schedule::{Group, domains};
@@ -99,7 +100,8 @@ impl World<'_> {
                 self.act_on(domain, |domain| NodeAction::VifDetach { domain, handle })
             }
             Action::Inject { domain, frame } => {
-                let frame = frame.clone();
+                let mut frame = frame.clone();
+                mark_evil(&mut frame);
                 self.act_on(domain, |domain| NodeAction::Inject { domain, frame })
             }
             Action::SetLink { link, from, change } => self.set_link(link, from.as_deref(), change),
