@@ -32,6 +32,7 @@
 
 pub mod builder;
 pub mod cli;
+pub mod divergence;
 pub mod failure;
 pub mod oracle;
 pub mod plan;
