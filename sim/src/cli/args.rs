@@ -111,7 +111,7 @@ pub struct ServeArgs {
     /// The tap interface to create.
     #[arg(long, value_name = "NAME")]
     pub tap: String,
-    /// Write what passes the tap to FILE, as pcapng.
+    /// Write a capture of every interface to FILE, as pcapng.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 }

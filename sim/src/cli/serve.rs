@@ -30,7 +30,8 @@ mod linux {
     use crate::cli::session;
     use crate::oracle::Watch;
     use crate::plan::{Plan, Scope};
-    use crate::tap::{Place, Tap, clock};
+    use crate::tap::clock::{self, Over};
+    use crate::tap::{Place, Tap};
     use crate::view::{Wanted, log};
     use crate::world::Observer;
 
@@ -46,14 +47,17 @@ mod linux {
         let stop = stop_on_signals().map_err(|e| BadInput::say(e, None))?;
         let mut watch = watch(&plan, args)?;
         let tap = Tap::open(&args.tap).map_err(|e| refuse(&e))?;
-        tap.configure(&place.addresses).map_err(|e| refuse(&e))?;
+        configure(&tap, &place);
         announce(&plan, &place, &tap);
         let observer: &mut dyn Observer = match &mut watch {
             Some(watch) => watch,
             None => &mut (),
         };
-        let run = clock::serve(&plan, &place, &tap, observer, &stop)
+        let (run, over) = clock::serve(&plan, &place, &tap, observer, &stop)
             .map_err(|e| BadInput::say(e, None))?;
+        if over == Over::TapGone {
+            talk(format_args!("{} was deleted", tap.name()));
+        }
         let leaked: u64 = run.leaks.iter().map(|(_, leaks)| leaks.total()).sum();
         if let Some(watch) = watch {
             let leaks = run.leaks.iter().map(|(_, leaks)| leaks).collect();
@@ -71,6 +75,18 @@ mod linux {
         ));
         let held = leaked == 0 && run.crashes.is_empty() && run.internal_error.is_none();
         Ok(if held { Exit::Held } else { Exit::Failed })
+    }
+
+    /// Gives the interface the addresses of those whose place it takes; where that cannot be done, says how to do it.
+    fn configure(tap: &Tap, place: &Place) {
+        if let Err(error) = tap.configure(&place.addresses) {
+            talk(format_args!(
+                "cannot set {}'s address: {}",
+                tap.name(),
+                error.why
+            ));
+            talk(format_args!("  help: run it yourself: {}", error.command));
+        }
     }
 
     /// Set by SIGINT and SIGTERM.

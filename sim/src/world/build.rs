@@ -47,7 +47,8 @@ impl<'a> World<'a> {
         let outside = outside.map(|node| Outside {
             node,
             pipe: Rc::default(),
-            inputs: Vec::new(),
+            inputs: BTreeMap::new(),
+            next_input: 0,
         });
         let begin = WorldEvent::Begin {
             seed: plan.seed,
