@@ -1,1 +1,3 @@
-//! Integration tests live in `tests/`; this crate has no code of its own.
+//! What the integration tests in `tests/` share.
+
+pub mod tools;
