@@ -1,6 +1,7 @@
 //! evilbit: the world outside the machines, and the experimenter.
 
 pub mod cli;
+pub mod divergence;
 pub mod oracle;
 pub mod plan;
 pub mod rng;

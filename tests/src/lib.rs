@@ -1,3 +1,6 @@
-//! What the integration tests in `tests/` share.
+//! What the integration tests in `tests/` share: the scenarios of the repository and one way to run them, and the
+//! programs from outside that some need.
 
+pub mod interposed;
+pub mod scenario;
 pub mod tools;

@@ -4,10 +4,10 @@ use super::args::{ReplayArgs, RunArgs, ViewArgs};
 use super::out::Out;
 use super::session::{self, Loaded};
 use super::{BadInput, Exit};
-use crate::oracle::{Context, Failure};
+use crate::divergence::divergence;
 use crate::trace::Retention;
-use crate::view::{Wanted, line};
-use crate::world::{Run, RunOptions};
+use crate::view::Wanted;
+use crate::world::RunOptions;
 
 /// Runs scenarios.
 pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
@@ -56,7 +56,7 @@ fn one(
     let mut ran = session::run(scenario, &wanted, &options)?;
     if twice {
         let again = session::run(scenario, &Wanted::default(), &options)?;
-        let failure = difference(scenario, &ran.outcome.run, &again.outcome.run);
+        let failure = divergence(&scenario.plan, &ran.outcome.run, &again.outcome.run);
         ran.verdict.failures.extend(failure);
     }
     if json {
@@ -75,25 +75,5 @@ fn one(
         Exit::Held
     } else {
         Exit::Failed
-    })
-}
-
-/// Two runs of one scenario that are not the same, by the first event in which they differ.
-fn difference(scenario: &Loaded, first: &Run, second: &Run) -> Option<Failure> {
-    if first.hash == second.hash {
-        return None;
-    }
-    let (a, b) = (first.trace.entries(), second.trace.entries());
-    let n = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let mut context = Context::new(&scenario.plan);
-    a.iter().take(n).for_each(|entry| context.observe(entry));
-    let say = |run: &str, entry: Option<&_>| match entry {
-        Some(entry) => format!("{run}: {}", line::entry(entry, &context)),
-        None => format!("{run}: the trace has ended"),
-    };
-    Some(Failure {
-        span: None,
-        message: format!("not deterministic: two runs differ, first in event {n}"),
-        evidence: vec![say("first run", a.get(n)), say("second run", b.get(n))],
     })
 }

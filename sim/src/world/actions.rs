@@ -60,9 +60,9 @@ impl World<'_> {
             }
         };
         let first = self.numbers.first(group);
-        for (index, planned) in (first..).zip(actions) {
+        for (index, plan) in self.options.planted.order((first..).zip(actions)) {
             if self.stopped.is_none() {
-                self.carry_out(index, &planned.action)?;
+                self.carry_out(index, &plan.action)?;
             }
         }
         Ok(())

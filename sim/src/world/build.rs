@@ -42,7 +42,7 @@ impl<'a> World<'a> {
     ) -> Result<World<'a>, WorldError> {
         check(plan)?;
         let (mut slots, kinds) = places(plan, options)?;
-        let links = links(plan, &mut slots)?;
+        let links = links(plan, options, &mut slots)?;
         let outside = kinds.iter().position(|kind| *kind == Kind::Outside);
         let outside = outside.map(|node| Outside {
             node,
@@ -122,7 +122,7 @@ impl<'a> World<'a> {
             origin: place as u32,
             seed: self.plan.seed,
             boot: slot.boots,
-            epoch_secs: self.plan.epoch_secs,
+            epoch_secs: self.options.planted.epoch(self.plan.epoch_secs),
             uplinks: slot.ports.len() as u32,
             started: self.now,
             first_frame: slot.next_frame,
@@ -191,7 +191,7 @@ fn places(plan: &Plan, options: &RunOptions) -> Result<(Vec<Slot>, Vec<Kind>), W
 }
 
 /// The links in order of names. Uplinks count in order of declaration.
-fn links(plan: &Plan, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
+fn links(plan: &Plan, options: &RunOptions, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
     let nodes = slots.len() as u32;
     let mut by_name: Vec<&LinkPlan> = plan.links.iter().collect();
     by_name.sort_by(|a, b| a.name.cmp(&b.name));
@@ -217,7 +217,7 @@ fn links(plan: &Plan, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
             let origin = nodes + 2 * n as u32 + u32::from(side);
             let settings = link.settings[usize::from(side)];
             Direction::new(
-                plan.seed,
+                options.planted.stream(plan.seed),
                 &link.name,
                 (n as u16, side),
                 ends,

@@ -29,6 +29,7 @@ mod link;
 mod machine;
 pub mod node;
 pub mod options;
+pub mod planted;
 mod quiet;
 mod reality;
 mod record;
