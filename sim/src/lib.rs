@@ -1,4 +1,5 @@
 //! evilbit: the world outside the machines, and the experimenter.
+#![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod oracle;
