@@ -1,9 +1,10 @@
 //! Worlds of emulated Xen machines: what the toy machines prove about time holds for the real ones.
 
-use evilbit::plan::{Action, LinkSettings, MachinePlan, Plan, Span, Timed, VifPlan};
+use evilbit::plan::{Action, LinkSettings, MachinePlan, Page, Plan, Site, Span, Timed, VifPlan};
 use evilbit::trace::{Event, Retention};
 use evilbit::world::sample::{self, act, domain, empty, link};
 use evilbit::world::{Builtin, Ended, Run, RunOptions, WindowMode, World, XenMachines};
+use stack::app::command::Command;
 use xenemu::Time;
 use xenemu::event::Life;
 
@@ -177,4 +178,67 @@ fn rounds_are_invisible_in_random_worlds_of_real_machines() {
         }
     }
     assert!(frames > 0, "no frame went from machine to machine");
+}
+
+#[test]
+fn a_script_gets_a_page_across_a_link_and_the_world_is_quiet() {
+    let mut plan = two_machines();
+    let settings = LinkSettings {
+        delay: 10_000_000,
+        ..LinkSettings::default()
+    };
+    plan.links = vec![link("a", "b", settings)];
+    let page = Page {
+        content_type: "text/plain".into(),
+        etag: "\"1\"".into(),
+        body: vec![b'x'; 10 << 10],
+    };
+    let pages = [("/".to_owned(), page)].into();
+    let kernels = ["script", "http"].into_iter().zip(["9", "2"]);
+    for (machine, (guest, host)) in plan.machines.iter_mut().zip(kernels) {
+        let domain = &mut machine.domains[0];
+        domain.guest = guest.into();
+        domain.vifs[0].ip = vec![format!("10.0.0.{host}/24")];
+    }
+    plan.machines[1].domains[0].site = Some(std::sync::Arc::new(Site { pages }));
+    let name = || "c".to_owned();
+    let commands = vec![
+        Command::Connect {
+            name: name(),
+            remote: "10.0.0.2:80".into(),
+            local: String::new(),
+        },
+        Command::HttpGet {
+            name: name(),
+            path: "/".into(),
+            status: 200,
+            close: true,
+        },
+        Command::Close { name: name() },
+    ];
+    let domain = "a-dom".into();
+    let spans = vec![];
+    plan.timeline = vec![Timed {
+        at: Time(1_000_000_000),
+        actions: vec![act(Action::On {
+            domain,
+            commands,
+            spans,
+        })],
+        span: Span::default(),
+    }];
+    plan.duration = 60_000_000_000;
+    let run = run(&plan, RunOptions::default());
+    assert_eq!(run.crashes, []);
+    assert_eq!(
+        (run.script_failures, run.scripts_unfinished),
+        (vec![], vec![])
+    );
+    assert_eq!(run.why, Ended::Quiet);
+    assert!(run.packets >= 10, "{}", run.packets);
+    assert!(
+        run.stats.rounds <= 14,
+        "rounds are the cost to save: {:?}",
+        run.stats
+    );
 }

@@ -226,3 +226,54 @@ struct Ports {
     store: Port,
     console: Port,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::{Action, Costs, MachineConfig, OnExit, VifConfig};
+    use crate::inspect::LeakReport;
+    use crate::time::Time;
+
+    #[test]
+    fn a_domain_that_the_store_refuses_leaves_nothing_behind() {
+        let domain = |vifs: usize, node: &str| DomainConfig {
+            name: "blog".into(),
+            memory_kib: 1024,
+            cmdline: String::new(),
+            modules: Vec::new(),
+            vifs: vec![VifConfig::default(); vifs],
+            xenstore: vec![(node.into(), Vec::new())],
+            on_poweroff: OnExit::Destroy,
+            on_reboot: OnExit::Destroy,
+            on_crash: OnExit::Destroy,
+            fuel: 1,
+            counted: false,
+        };
+        let factory: GuestFactory = Rc::new(|_, _| unreachable!("it is never started"));
+        for (config, errno) in [
+            (domain(1, "not a path"), Errno::EINVAL),
+            (domain(257, "data/x"), Errno::ENOSPC),
+        ] {
+            let mut machine = Machine::new(MachineConfig {
+                name: "host".into(),
+                origin: 0,
+                seed: 1,
+                boot: 0,
+                epoch_secs: 0,
+                uplinks: 0,
+                started: Time::ZERO,
+                first_frame: 0,
+                first_seq: 0,
+                costs: Costs::default(),
+                schedule: Vec::new(),
+            });
+            let refused = machine.act(Time::ZERO, Action::Create(config, factory.clone()));
+            assert_eq!(refused, Err(ActionError::Store(errno)));
+            machine.run_until(Time(1_000_000));
+            assert_eq!(machine.domains(), []);
+            assert_eq!(machine.destroy_all(), LeakReport::default());
+        }
+    }
+}
