@@ -1,1 +1,4 @@
-//! Integration tests live in `tests/`; this crate has no code of its own.
+//! What the integration tests in `tests/` share: the scenarios of the repository, and one way to run them.
+
+pub mod interposed;
+pub mod scenario;

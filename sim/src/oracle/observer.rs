@@ -9,7 +9,7 @@ use super::tracker::Direction;
 use super::trigger::Triggers;
 use crate::plan::{Plan, Scope};
 use crate::trace::entry::{Author, Entry};
-use crate::view::{Rendered, ViewError, Views, Wanted};
+use crate::view::{self, Rendered, ViewError, Views, Wanted};
 use crate::world;
 
 /// The watchers of a run, to be handed to the world.
@@ -61,6 +61,7 @@ impl Watch {
     /// Takes the next entry of the merged trace.
     pub fn feed(&mut self, entry: &Entry) {
         self.context.observe(entry);
+        view::log::entry(entry, &self.context);
         let sent = |sighting: &Sighting| sighting.direction == Direction::Out;
         self.packets += u64::from(self.context.sighting().is_some_and(sent));
         let matched = self.triggers.feed(entry, &self.context);

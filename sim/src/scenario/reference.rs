@@ -37,14 +37,14 @@ const SECTIONS: &[Section] = &[
     domain "store" guest="echo" { vif ip="10.0.0.3/24" }
 }
 switch "patch-panel"
-link "rack" "patch-panel" delay="20ms" rate="10Mbit" queue="64KiB" loss="0.5%""#,
+link "rack" "patch-panel" delay="20ms" rate="10Mbit" loss="0.5%""#,
     },
     Section {
         title: "In a machine",
         place: Place::Machine,
         only: None,
         example: r#"machine "rack" {
-    domain "store" guest="echo" memory="16MiB" start="1s" on_crash="restart" {
+    domain "store" guest="echo" memory="8MiB" on_crash="restart" {
         vif ip="10.0.0.3/24" gateway="10.0.0.1" mac="02:00:00:00:00:03"
         arg "port=8007"
     }
@@ -174,33 +174,58 @@ always {
     },
 ];
 
-const INTRODUCTION: &str = "\
-The scenario language
+const INTRODUCTION: &str = r#"The scenario language
 
-A scenario is a KDL 2 file: a word a line, its arguments and properties, and a block between braces.
-Comments are // and /* */, a /- takes a whole word out. Texts and quantities stand between quotes,
-truth values are #true and #false. Declarations may stand in any order. What a property is if left
-out stands in [brackets].
+A scenario says which machines there are, what they do, what goes wrong, and
+what must hold. Save this as first.kdl, then: evilbit run first.kdl --ladder
+
+"#;
+
+/// A whole scenario, to be copied.
+const FIRST: &str = include_str!("../../../docs/tour/first.kdl");
+
+const RULES: &str = r#"
+It is a KDL 2 file: a word a line, its arguments and properties, and a block
+between braces. Comments are // and /* */, and /- takes a whole word out. Texts
+and quantities stand between quotes, truth values are #true and #false.
+Declarations may stand in any order. Below, <arguments> must be there and
+[arguments] may; what a property is if left out stands in [brackets] at the end.
+
+Guests:
+    http      serves its site on port 80
+    echo      RFC 862, discard RFC 863, chargen RFC 864: over TCP and UDP
+    script    does what `on` tells it, with the sockets of its own TCP/IP stack
+    raw       a peer without a stack: sends and awaits single packets, all of
+              them with the evil bit set
+    empty     boots, and does nothing
 
 Units, read exactly:
-    times   ns µs us ms s m h           \"1.5ms\"
-    rates   bit kbit Mbit Gbit (SI)     \"10Mbit\"
-    sizes   B KiB MiB GiB (IEC)         \"64KiB\"
-    shares  %                           \"0.5%\"
-    counts                              1, \">=2\", \"<=3\", \"1..3\" (both ends included)
+    times     ns µs us ms s m h         "1.5ms"
+    rates     bit kbit Mbit Gbit (SI)   "10Mbit"
+    sizes     B KiB MiB GiB (IEC)       "64KiB"
+    shares    %                         "0.5%"
+    counts                              1, ">=2", "<=3", "1..3" (both included)
 
-An expectation that could not have failed, because nothing that it looks at ever came by, fails
-unless it says vacuous=#true.
-";
+An expectation that could not have failed, because nothing that it looks at ever
+came by, fails unless it says vacuous=#true.
+"#;
+
+/// The widest line, so that it can be read in the narrowest usual terminal.
+const COLUMNS: usize = 80;
 
 /// The reference, from the table.
 pub fn reference() -> String {
     let mut out = String::from(INTRODUCTION);
+    for line in FIRST.lines() {
+        out.push_str(format!("    {line}").trim_end());
+        out.push('\n');
+    }
+    out.push_str(RULES);
     for section in SECTIONS {
         out.push_str(&format!(
             "\n{}\n{}\n",
             section.title,
-            "─".repeat(section.title.chars().count())
+            "-".repeat(section.title.chars().count())
         ));
         for word in words_of(section) {
             describe(word, &mut out);
@@ -232,7 +257,14 @@ fn describe(word: &Word, out: &mut String) {
     wrap(word.doc, "      ", out);
     for prop in word.props() {
         let head = format!("{}={}", prop.name, kind_text(prop.kind));
-        wrap(&prop_text(prop), &format!("      {head:<26} "), out);
+        let head = format!("      {head:<22} ");
+        if head.chars().count() > PROPERTY_COLUMNS {
+            out.push_str(head.trim_end());
+            out.push('\n');
+            wrap(&prop_text(prop), &" ".repeat(PROPERTY_COLUMNS), out);
+        } else {
+            wrap(&prop_text(prop), &head, out);
+        }
     }
 }
 
@@ -268,17 +300,21 @@ fn kind_text(kind: Kind) -> String {
         Kind::Node => "\"machine\"".into(),
         Kind::Link => "\"link\"".into(),
         Kind::Guest => "\"guest\"".into(),
+        Kind::Choice([first, ..]) => format!("\"{first}\""),
         _ => "\"…\"".into(),
     }
 }
 
-/// Text after `head`, in lines of at most 100 columns, the next ones indented as far.
+/// Where the text about a property begins.
+const PROPERTY_COLUMNS: usize = 29;
+
+/// Text after `head`, in lines of at most [`COLUMNS`], the next ones indented as far.
 fn wrap(text: &str, head: &str, out: &mut String) {
     let indent = " ".repeat(head.chars().count());
     let mut line = head.to_owned();
     let mut empty = true;
     for word in text.split(' ') {
-        if !empty && line.chars().count() + 1 + word.chars().count() > 100 {
+        if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
             out.push_str(line.trim_end());
             out.push('\n');
             line.clone_from(&indent);
@@ -332,6 +368,14 @@ link "laptop" "ec2"
     }
 
     #[test]
+    fn the_first_scenario_is_one() {
+        let base = Path::new("");
+        if let Err(report) = parse(FIRST.as_bytes(), base, base, &Overrides::default()) {
+            panic!("{report}");
+        }
+    }
+
+    #[test]
     fn every_word_is_in_the_reference() {
         let told: Vec<*const Word> = SECTIONS
             .iter()
@@ -342,6 +386,7 @@ link "laptop" "ec2"
             assert!(told.contains(&std::ptr::from_ref(word)), "{}", word.name);
         }
         let text = reference();
-        assert!(text.lines().all(|l| l.chars().count() <= 100));
+        let wide = text.lines().find(|l| l.chars().count() > COLUMNS);
+        assert_eq!(wide, None);
     }
 }
