@@ -17,10 +17,10 @@ pub struct Mutant {
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         scenario: "scenarios/blog/blog.kdl",
-        file: "stack/src/tcp/assembler.rs",
-        line: "Some(range) if range.start.le(next) => self.ranges.remove(0).end.max(next),",
-        broken: "Some(_) => self.ranges.remove(0).end.max(next),",
-        why: "the receiver skips what was lost, and shows stale memory in its place",
+        file: "stack/src/tcp/transmit.rs",
+        line: "let fresh = !self.deadlines.is_armed(Timer::Retransmit) || plan.why == Why::Head;",
+        broken: "let fresh = plan.why == Why::Head;",
+        why: "no timer watches over new text, and the last segment of a page, once lost, stays lost",
     },
     Mutant {
         scenario: "scenarios/blog/minnesota-goodbye.kdl",
