@@ -8,6 +8,10 @@
 //! - [`frames`]: which guest-physical memory is free.
 //! - [`domain`]: [`xen_abi::Hypercalls`] by real hypercalls, with the [`structures`] that they take.
 //!
+//! Tried on Xen 4.17.7 with its own toolstack and Linux's netback: `empty` obeys `xl shutdown`; `echo` connects its vif
+//! and answers ping and TCP. libxl tells the address to the backend only, so there it has to be written for the guest
+//! before it runs: `xenstore-write /local/domain/N/device/vif/0/ip 10.0.0.2/24`.
+//!
 //! One vCPU, less than 1 GiB of memory. On any other system this is a program that only says how to build it.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
