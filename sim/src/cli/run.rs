@@ -2,6 +2,7 @@
 
 use super::args::{ReplayArgs, RunArgs, ViewArgs};
 use super::out::Out;
+use super::outputs::{self, Outputs};
 use super::session::{self, Loaded};
 use super::{BadInput, Exit};
 use crate::divergence::divergence;
@@ -12,13 +13,7 @@ use crate::world::RunOptions;
 /// Runs scenarios.
 pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let loaded = session::load(&args.paths, args.seed)?;
-    if args.views.trace.is_some() && loaded.len() > 1 {
-        let hint = Some("run them one by one, or leave --trace out");
-        return Err(BadInput::say(
-            "--trace writes one file, and there are several scenarios",
-            hint,
-        ));
-    }
+    let _outputs = Outputs::prepare(&loaded, &args.views)?;
     let mut exit = Exit::Held;
     for scenario in &loaded {
         exit = exit.and(one(scenario, &args.views, args.twice, args.json, out)?);
@@ -28,12 +23,9 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
 
 /// Runs one scenario again.
 pub fn replay(args: &ReplayArgs, out: &mut Out) -> Result<Exit, BadInput> {
-    let loaded = session::load(std::slice::from_ref(&args.scenario), args.seed)?;
-    let [scenario] = loaded.as_slice() else {
-        let hint = Some("name one .kdl file");
-        return Err(BadInput::say("replay runs one scenario", hint));
-    };
-    one(scenario, &args.views, false, false, out)
+    let scenario = session::load_one(&args.scenario, args.seed)?;
+    let _outputs = Outputs::prepare(std::slice::from_ref(&scenario), &args.views)?;
+    one(&scenario, &args.views, false, false, out)
 }
 
 fn one(
@@ -43,7 +35,7 @@ fn one(
     json: bool,
     out: &mut Out,
 ) -> Result<Exit, BadInput> {
-    let wanted = session::wanted(scenario, views)?;
+    let wanted = outputs::wanted(scenario, views);
     let retention = if twice {
         Retention::Full
     } else {
@@ -60,14 +52,14 @@ fn one(
         ran.verdict.failures.extend(failure);
     }
     if json {
-        out.line(ran.verdict.json());
+        out.line(session::json(scenario, &ran));
     } else {
         let rendered = &ran.outcome.rendered;
         for view in [&rendered.ladder, &rendered.xen].into_iter().flatten() {
             out.text(view);
         }
         if !ran.verdict.passed() {
-            out.text(session::failure_text(scenario, &ran, None));
+            out.text(session::failure_text(scenario, &ran));
         }
         out.line(ran.verdict.line());
     }

@@ -70,14 +70,12 @@ impl World<'_> {
 
     fn carry_out(&mut self, index: u32, action: &Action) -> Result<(), WorldError> {
         let text = describe(action);
-        tracing::debug!(target: "evilbit::world", at = ?self.now, action = %text);
         self.say(WorldEvent::Action { index, text });
         if is_fault(action) {
             self.flush()?;
             self.count_fault();
         }
         if let Err(ActionError(why)) = self.perform(index, action) {
-            tracing::debug!(target: "evilbit::world", at = ?self.now, %why, "the action failed");
             self.say(WorldEvent::ActionFailed { index, why });
         }
         Ok(())

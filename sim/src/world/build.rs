@@ -50,11 +50,10 @@ impl<'a> World<'a> {
             inputs: BTreeMap::new(),
             next_input: 0,
         });
-        let names: Vec<String> = slots.iter().map(|slot| slot.name.clone()).collect();
         let begin = WorldEvent::Begin {
             seed: plan.seed,
             epoch_secs: plan.epoch_secs,
-            nodes: names.clone(),
+            nodes: slots.iter().map(|slot| slot.name.clone()).collect(),
             links: links.iter().map(|link| link.name.clone()).collect(),
         };
         let nodes = slots.len();
@@ -71,7 +70,7 @@ impl<'a> World<'a> {
             schedule: schedule(plan, options),
             numbers: Numbers::new(plan),
             whens: Whens::new(plan.whens.len()),
-            record: record(options, names),
+            record: record(options),
             merge: Merge::default(),
             cuts: Cuts::new(options.windows),
             latch: Latch::default(),
@@ -253,7 +252,7 @@ fn schedule(plan: &Plan, options: &RunOptions) -> Schedule {
     Schedule::new(plan, outside)
 }
 
-fn record(options: &RunOptions, nodes: Vec<String>) -> Record {
+fn record(options: &RunOptions) -> Record {
     Record {
         hash: TraceHash::new(),
         trace: Trace::new(options.retention),
@@ -262,6 +261,5 @@ fn record(options: &RunOptions, nodes: Vec<String>) -> Record {
         packets: 0,
         entries: 0,
         typed: true,
-        nodes,
     }
 }

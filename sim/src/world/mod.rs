@@ -170,7 +170,6 @@ impl<'a> World<'a> {
             why: why.word().to_owned(),
         });
         self.record_own(observer)?;
-        tracing::debug!(target: "evilbit::world", at = ?end, why = why.word(), "the run ends");
         let mut fabric = self.fabric.borrow_mut();
         if why != Ended::Stop {
             let said = self.record.quiet.underway();
@@ -211,7 +210,6 @@ impl<'a> World<'a> {
         observer.observes()
             || self.options.retention != crate::trace::Retention::HashOnly
             || (!self.plan.whens.is_empty() && observer.triggers().is_some())
-            || record::logged()
     }
 
     /// Why the world is over at `now`, if it is.
