@@ -30,6 +30,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the server never closes a connection that its client leaves idle",
     },
     Mutant {
+        scenario: "scenarios/evil/spoofed-ping.kdl",
+        file: "stack/src/net/icmp.rs",
+        line: "Kind::EchoRequest { .. } if !ends.unicast => return Err(\"echo request to a group\"),",
+        broken: "Kind::EchoRequest { .. } if ends.unicast => return Err(\"echo request to a group\"),",
+        why: "requests to everybody are answered, and those to us alone are not",
+    },
+    Mutant {
         scenario: "scenarios/evil/zero-length-option.kdl",
         file: "stack/src/wire/tcp_options.rs",
         line: "if length == 0 && self.trusts_length_zero {",

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::table::Mutant;
 
-/// What a build needs. The scenarios come along, so that what is run is what was copied.
+/// What a build needs, the texts that the sources include among it. The scenarios come along, so that what is run is what
+/// was copied.
 const PARTS: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -18,6 +19,7 @@ const PARTS: &[&str] = &[
     "xenemu",
     "sim",
     "tests",
+    "docs",
     "scenarios",
 ];
 
