@@ -29,6 +29,7 @@
 //! Each step reports events into its own buffer. When a round ends, what is stamped before its end is merged and goes,
 //! entry by entry, into the hash, then to the watchers: matchers, checks and views all see the same entry once.
 //! Where rounds end leaves no mark: a round is so short that nothing sent in it can matter before the next.
+#![forbid(unsafe_code)]
 
 pub mod builder;
 pub mod cli;

@@ -1,4 +1,7 @@
-//! What the integration tests in `tests/` share: the scenarios of the repository, and one way to run them.
+//! What the integration tests in `tests/` share: the scenarios of the repository and one way to run them, and the
+//! programs from outside that some need.
 
 pub mod interposed;
+pub mod last_look;
 pub mod scenario;
+pub mod tools;

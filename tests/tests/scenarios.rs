@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use evilbit::cli::report;
+use evilbit::failure;
 use evilbit::view::Wanted;
 use evilbit::world::RunOptions;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -24,7 +24,8 @@ fn holds(scenario: &Scenario) -> Result<(), Failed> {
     };
     let outcome = scenario.run(&wanted, &RunOptions::default());
     if !outcome.failures.is_empty() {
-        let text = report::text(&scenario.path, &scenario.plan, &outcome.failures);
+        let first = failure::replay_line(&scenario.path, scenario.plan.seed);
+        let text = failure::text(&first, &scenario.path, &scenario.plan, &outcome.failures);
         return Err(text.into());
     }
     if !scenario.plan.snapshot.is_empty() {

@@ -5,6 +5,7 @@ use xenemu::Time;
 use super::context::{Context, Sighting};
 use super::expect::{Failure, Judge, Leaks};
 use super::invariants::Invariants;
+use super::stuck::Stuck;
 use super::tracker::Direction;
 use super::trigger::Triggers;
 use crate::plan::{Plan, Scope};
@@ -20,6 +21,7 @@ pub struct Watch {
     last: Option<(EntryId, Vec<u32>)>,
     judge: Judge,
     invariants: Invariants,
+    stuck: Stuck,
     views: Views,
     packets: u64,
 }
@@ -53,6 +55,7 @@ impl Watch {
                 Scope::Always => Judge::explored(plan),
             },
             invariants: Invariants::default(),
+            stuck: Stuck::new(plan),
             views: Views::open(plan, wanted)?,
             packets: 0,
         })
@@ -68,6 +71,7 @@ impl Watch {
         self.last = Some((id(entry), matched));
         self.judge.feed(entry, &self.context);
         self.invariants.feed(entry, &self.context);
+        self.stuck.feed(entry, &self.context);
         self.views.feed(entry, &self.context);
     }
 
@@ -75,6 +79,7 @@ impl Watch {
     pub fn finish(self, leaks: &Leaks) -> Result<Findings, ViewError> {
         let mut failures = self.judge.failures(leaks);
         failures.extend(self.invariants.failures(leaks));
+        failures.extend(self.stuck.failures());
         Ok(Findings {
             failures,
             packets: self.packets,

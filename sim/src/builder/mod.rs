@@ -31,24 +31,32 @@
 //!
 //! A guest of one's own runs beside the builtin ones ([`Scenario::guest`]). Runs are independent of each other and of the
 //! caller's runtime: they work from any number of threads and inside `#[tokio::test]`.
+//!
+//! `places` are the declarations, `judgement` is what a run gives back, `guests` the kernels of one's own.
 
-use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+mod guests;
+mod judgement;
+mod places;
+
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use thiserror::Error;
+use xenemu::DomainConfig;
 use xenemu::abi::{Guest, Sink};
-use xenemu::{DomainConfig, GuestFactory};
 
-use crate::failure;
-use crate::oracle::Failure;
-use crate::plan::{DomainPlan, Plan, Scope};
-use crate::runner::{self, Outcome, RunError};
+pub use self::judgement::{Judgement, ScenarioError};
+pub use self::places::{Domain, Link, Machine};
+
+use self::guests::OwnGuests;
+use self::judgement::NAME;
+use self::places::quoted;
+use crate::plan::{Plan, Scope};
+use crate::runner;
 use crate::scenario::{self, Overrides, Report};
 use crate::view::Wanted;
-use crate::world::{Builtin, GuestRegistry, RunOptions, guests};
+use crate::world::RunOptions;
 
 /// A scenario in the making.
 #[derive(Clone, Default)]
@@ -235,205 +243,6 @@ impl Scenario {
         }
         self.kdl(&format!("{line} {{\n{inside}\n}}"))
     }
-}
-
-/// What messages call a scenario that is in no file.
-const NAME: &str = "scenario";
-
-/// A machine in the making.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    name: String,
-    block: String,
-}
-
-impl Machine {
-    /// A machine without domains.
-    pub fn new(name: &str) -> Machine {
-        Machine {
-            name: name.to_owned(),
-            block: String::new(),
-        }
-    }
-
-    /// Adds a domain.
-    pub fn domain(mut self, domain: Domain) -> Machine {
-        let _ = writeln!(self.block, "{} {{\n{}}}", domain.line, domain.block);
-        self
-    }
-}
-
-/// A domain in the making.
-#[derive(Clone, Debug)]
-pub struct Domain {
-    line: String,
-    block: String,
-}
-
-impl Domain {
-    /// A domain that runs the guest called so: `echo`, `discard`, `chargen`, `http`, `script`, `raw`, `empty`, or one's own.
-    pub fn new(name: &str, guest: &str) -> Domain {
-        Domain {
-            line: format!("domain {} guest={}", quoted(name), quoted(guest)),
-            block: String::new(),
-        }
-    }
-
-    /// Its memory: `"16MiB"`.
-    pub fn memory(self, size: &str) -> Domain {
-        self.property("memory", size)
-    }
-
-    /// When it is started: `"1s"`, or `"manual"`.
-    pub fn start(self, time: &str) -> Domain {
-        self.property("start", time)
-    }
-
-    /// Any other property of a domain.
-    pub fn property(mut self, name: &str, value: &str) -> Domain {
-        let _ = write!(self.line, " {name}={}", quoted(value));
-        self
-    }
-
-    /// Adds a network interface with these addresses: `"10.0.0.2/24"`.
-    pub fn ip(self, addresses: &str) -> Domain {
-        let line = format!("vif ip={}", quoted(addresses));
-        self.kdl(&line)
-    }
-
-    /// The folder of Markdown that becomes its web site.
-    pub fn site(self, folder: &str) -> Domain {
-        let line = format!("site {}", quoted(folder));
-        self.kdl(&line)
-    }
-
-    /// Anything else that may stand in a domain's block.
-    pub fn kdl(mut self, text: &str) -> Domain {
-        self.block.push_str(text);
-        self.block.push('\n');
-        self
-    }
-}
-
-/// A link in the making.
-#[derive(Clone, Debug)]
-pub struct Link(String);
-
-impl Link {
-    /// A link between two machines or switches, called `a-b`.
-    pub fn new(a: &str, b: &str) -> Link {
-        Link(format!("link {} {}", quoted(a), quoted(b)))
-    }
-
-    /// `"20ms"`
-    pub fn delay(self, time: &str) -> Link {
-        self.property("delay", time)
-    }
-
-    /// `"10Mbit"`
-    pub fn rate(self, rate: &str) -> Link {
-        self.property("rate", rate)
-    }
-
-    /// `"0.5%"`
-    pub fn loss(self, share: &str) -> Link {
-        self.property("loss", share)
-    }
-
-    /// Any other property of a link.
-    pub fn property(mut self, name: &str, value: &str) -> Link {
-        let _ = write!(self.0, " {name}={}", quoted(value));
-        self
-    }
-}
-
-/// A run, judged.
-#[derive(Debug)]
-pub struct Judgement {
-    pub plan: Plan,
-    pub outcome: Outcome,
-}
-
-impl Judgement {
-    /// The run's identity.
-    pub fn hash(&self) -> u128 {
-        self.outcome.run.hash
-    }
-
-    /// What did not hold.
-    pub fn failures(&self) -> &[Failure] {
-        &self.outcome.failures
-    }
-
-    /// Whether everything held.
-    pub fn passed(&self) -> bool {
-        self.failures().is_empty()
-    }
-
-    /// Panics unless everything held, with what did not and the lines of the trace that show it.
-    #[track_caller]
-    pub fn assert_passed(&self) {
-        let plan = &self.plan;
-        let first = format!(
-            "scenario {:?} seed={} trace={:032x}: this test does the same each time",
-            plan.name,
-            plan.seed,
-            self.hash()
-        );
-        let text = || failure::text(&first, Path::new(NAME), plan, self.failures());
-        assert!(self.passed(), "{}", text());
-    }
-}
-
-/// Why there is no judgement.
-#[derive(Error)]
-pub enum ScenarioError {
-    /// It says what it cannot mean.
-    #[error("{0}")]
-    Report(#[from] Report),
-    /// It cannot be run.
-    #[error(transparent)]
-    Run(#[from] RunError),
-}
-
-/// As a test shows an error: with place, caret and hint.
-impl fmt::Debug for ScenarioError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\n{self}")
-    }
-}
-
-/// Makes a guest at each boot of its domain.
-type MakeGuest = dyn Fn(&DomainConfig, Rc<dyn Sink>) -> Box<dyn Guest> + Send + Sync;
-
-/// Guests of one's own, and the builtin ones.
-#[derive(Clone, Default)]
-struct OwnGuests(BTreeMap<String, Arc<MakeGuest>>);
-
-impl GuestRegistry for OwnGuests {
-    fn domain(&self, plan: &DomainPlan) -> Result<(DomainConfig, GuestFactory), String> {
-        let Some(make) = self.0.get(&plan.guest).cloned() else {
-            return Builtin.domain(plan);
-        };
-        let factory: GuestFactory = Rc::new(move |config, sink| make(config, sink));
-        Ok((guests::config(plan), factory))
-    }
-}
-
-/// A KDL string.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
