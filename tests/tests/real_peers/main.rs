@@ -227,7 +227,7 @@ fn signals_end_a_service_cleanly_with_its_capture_complete() {
         let read = read.expect("tcpdump runs");
         std::fs::remove_file(&capture).expect("the capture is there");
         let packets = String::from_utf8_lossy(&read.stdout).lines().count();
-        assert!(read.status.success() && packets >= 8, "{packets} packets");
+        assert!(read.status.success() && packets >= 6, "{packets} packets");
     }
 }
 
