@@ -19,7 +19,13 @@ pub fn divergence(plan: &Plan, first: &Run, second: &Run) -> Option<Failure> {
         Some(entry) => line::entry(entry, &context),
         None => "the trace has ended".to_owned(),
     };
-    let (first, second) = (say(a.get(n)), say(b.get(n)));
+    let (mut first, mut second) = (say(a.get(n)), say(b.get(n)));
+    // A line for people leaves out what may be all the difference.
+    if first == second
+        && let (Some(a), Some(b)) = (a.get(n), b.get(n))
+    {
+        (first, second) = (format!("{first} {a:?}"), format!("{second} {b:?}"));
+    }
     let same = first.chars().zip(second.chars());
     let same = same.take_while(|(a, b)| a == b).count();
     Some(Failure {
