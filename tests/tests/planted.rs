@@ -27,9 +27,9 @@ fn twice(plan: &Plan, run: impl Fn() -> Run) -> Option<Failure> {
     divergence(plan, &first, &second)
 }
 
-/// What it says of the blog.
-fn blog(planted: Planted) -> Option<Failure> {
-    let scenario = scenario::named("blog/blog");
+/// What it says of a scenario.
+fn scenario(name: &str, planted: Planted) -> Option<Failure> {
+    let scenario = scenario::named(name);
     twice(&scenario.plan, || {
         let outcome = scenario.run(&Wanted::default(), &options(planted));
         outcome.run
@@ -60,14 +60,16 @@ fn assert_named(failure: &Failure, contains: &str) {
 
 #[test]
 fn a_wall_clock_that_a_guest_sees_is_found() {
-    let failure = blog(Planted::with(Mistake::WallClock)).expect("it is found");
+    let failure = scenario("blog/blog", Planted::with(Mistake::WallClock)).expect("it is found");
     // Of all events the first that tells the time is the blog's first answer.
     assert_named(&failure, "ec2: FrameBorn");
 }
 
 #[test]
 fn draws_in_the_order_of_use_are_found() {
-    let failure = blog(Planted::with(Mistake::DrawOrder)).expect("it is found");
+    // Its link draws a delay for each frame; a rare loss may not hit in either run.
+    let mistake = Planted::with(Mistake::DrawOrder);
+    let failure = scenario("services/discard", mistake).expect("it is found");
     assert_named(&failure, "");
 }
 
@@ -102,5 +104,5 @@ fn the_order_of_a_hash_map_is_found() {
 
 #[test]
 fn nothing_planted_nothing_found() {
-    assert_eq!(blog(Planted::default()), None);
+    assert_eq!(scenario("blog/blog", Planted::default()), None);
 }
