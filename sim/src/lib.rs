@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod oracle;
+pub mod packetdrill;
 pub mod plan;
 pub mod rng;
 pub mod runner;

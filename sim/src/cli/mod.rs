@@ -1,7 +1,7 @@
 //! The command line: words in, exit codes out.
 //!
-//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`help`]. [`discover`] finds
-//! scenarios, [`session`] runs one, [`report`] writes a failure for people, [`out`] is stdout, [`log`] stderr.
+//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`packetdrill`],
+//! [`help`]. [`discover`] finds files, [`session`] runs one, [`report`] writes a failure for people, [`out`] is stdout, [`log`] stderr.
 //!
 //! Exit codes: 0 all held; 1 an expectation, a snapshot or an invariant failed; 2 the input or the usage was bad, and
 //! nothing was written.
@@ -11,6 +11,7 @@ pub mod discover;
 pub mod help;
 pub mod log;
 pub mod out;
+pub mod packetdrill;
 pub mod report;
 pub mod run;
 pub mod serve;
@@ -98,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => run::replay(args, &mut out),
         Command::Test(args) => test::test(args, &mut out),
         Command::Serve(args) => serve::serve(args, &mut out),
+        Command::Packetdrill(args) => packetdrill::packetdrill(args, &mut out),
         Command::Help(args) => help::help(args, &mut out),
     };
     exit.unwrap_or_else(|BadInput| Exit::Bad).into()
