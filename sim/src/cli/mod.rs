@@ -102,5 +102,5 @@ pub fn main() -> ExitCode {
         Command::Packetdrill(args) => packetdrill::packetdrill(args, &mut out),
         Command::Help(args) => help::help(args, &mut out),
     };
-    exit.unwrap_or_else(|BadInput| Exit::Bad).into()
+    exit.unwrap_or(Exit::Bad).into()
 }

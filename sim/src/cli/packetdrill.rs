@@ -1,7 +1,7 @@
 //! `evilbit packetdrill`: what scripts of the packetdrill suites use, and what blocks how many of them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::PacketdrillArgs;
 use super::discover::{self, Sort};
@@ -18,42 +18,35 @@ struct Listed {
     used: BTreeSet<Construct>,
 }
 
-/// Lists scripts, or what blocks them.
+/// Lists scripts, or what blocks them. A bad script does not hide the others, but it is bad input.
 pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInput> {
-    let scripts = load(args)?;
-    match args.missing {
-        true => missing(scripts, out),
-        false => list(&scripts, out),
-    }
-    Ok(Exit::Held)
-}
-
-/// Reads all scripts, and says what is wrong with each bad one.
-fn load(args: &PacketdrillArgs) -> Result<Vec<Listed>, BadInput> {
     let found = discover::files(&args.paths, Sort::Script).map_err(|error| {
         let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
         BadInput::say(&error, help.as_deref())
     })?;
-    let definitions = Definitions::of_the_suites();
-    let mut listed = Vec::new();
-    let mut bad = None;
-    for path in found.into_iter().filter(|path| is_chosen(args, path)) {
-        match packetdrill::load(&path, &definitions) {
-            Ok(script) => listed.push(Listed {
-                path,
-                events: script.events.len(),
-                used: constructs(&script),
-            }),
-            Err(report) => bad = Some(BadInput::show(&report)),
-        }
+    let chosen = found.into_iter().filter(|path| is_chosen(args, path));
+    let read: Vec<Result<Listed, BadInput>> = chosen.map(load).collect();
+    let bad = read.iter().filter(|script| script.is_err()).count();
+    let scripts: Vec<Listed> = read.into_iter().flatten().collect();
+    match args.missing {
+        true => missing(scripts, bad, out),
+        false => list(&scripts, out),
     }
-    match bad {
-        Some(bad) => Err(bad),
-        None => Ok(listed),
-    }
+    Ok(if bad == 0 { Exit::Held } else { Exit::Bad })
 }
 
-fn is_chosen(args: &PacketdrillArgs, path: &std::path::Path) -> bool {
+/// Reads a script, or says what is wrong with it.
+fn load(path: PathBuf) -> Result<Listed, BadInput> {
+    let script = packetdrill::load(&path, &Definitions::of_the_suites());
+    let script = script.map_err(|report| BadInput::show(&report))?;
+    Ok(Listed {
+        path,
+        events: script.events.len(),
+        used: constructs(&script),
+    })
+}
+
+fn is_chosen(args: &PacketdrillArgs, path: &Path) -> bool {
     let path = path.to_string_lossy();
     args.filter
         .as_ref()
@@ -68,7 +61,7 @@ fn list(scripts: &[Listed], out: &mut Out) {
     }
 }
 
-fn missing(scripts: Vec<Listed>, out: &mut Out) {
+fn missing(scripts: Vec<Listed>, bad: usize, out: &mut Out) {
     let mut survey = Survey::default();
     for script in scripts {
         survey.add(script.used);
@@ -76,6 +69,8 @@ fn missing(scripts: Vec<Listed>, out: &mut Out) {
     for (construct, scripts) in survey.missing() {
         out.line(format_args!("{scripts:>6} {construct}"));
     }
-    let (blocked, all) = (survey.blocked, survey.scripts);
-    out.line(format_args!("{blocked} of {all} scripts are blocked"));
+    let (blocked, all) = (survey.blocked, survey.scripts + bad);
+    out.line(format_args!(
+        "{blocked} of {all} scripts are blocked, {bad} cannot be read"
+    ));
 }

@@ -55,7 +55,7 @@ pub fn call(cursor: &mut Cursor<'_>) -> Parsed<Call> {
     cursor.expect(b'=', HINT)?;
     let result = expr::result(cursor)?;
     let errno = match cursor.peek().kind {
-        Kind::Word => Some(cursor.next().text.to_owned()),
+        Kind::Word => Some(cursor.advance().text.to_owned()),
         _ => None,
     };
     Ok(Call {
@@ -76,7 +76,7 @@ fn note(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
     }
     let mut words = Vec::new();
     while cursor.peek().kind == Kind::Word {
-        words.push(cursor.next().text);
+        words.push(cursor.advance().text);
     }
     if words.is_empty() {
         return Err(cursor.unexpected("a note", "a note has words: (Connection refused)"));

@@ -8,10 +8,11 @@ use super::call::Call;
 use super::command::Command;
 use super::expr::{Expr, ExprKind};
 use super::ip::IpInfo;
-use super::options::{Options, TcpOption};
+use super::options::Options;
 use super::outer::Outer;
 use super::packet::{Body, Packet};
 use super::tcp::{Segment, Start};
+use super::tcp_option::TcpOption;
 use super::time::When;
 
 /// One thing that a script uses; printed `class:name`.

@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
         self.peek_at(0)
     }
 
-    pub fn next(&mut self) -> Token<'a> {
+    pub fn advance(&mut self) -> Token<'a> {
         let token = self.peek();
         self.at = (self.at + 1).min(self.tokens.len() - 1);
         token
@@ -46,27 +46,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes on to the next token that may begin an event on a line of its own.
-    pub fn skip_to_next_event(&mut self) {
-        loop {
-            self.next();
-            let token = self.peek();
-            let begins = match token.kind {
-                Kind::Integer | Kind::Decimal => true,
-                Kind::Sign(sign) => matches!(sign, b'+' | b'*'),
-                _ => false,
-            };
-            if token.kind == Kind::End || token.opens_line && begins {
-                return;
-            }
-        }
+    /// How many tokens were taken.
+    pub fn taken(&self) -> usize {
+        self.at
+    }
+
+    /// Is this the first token of its line, and one that an event may begin with?
+    pub fn is_at_an_event(&self) -> bool {
+        let token = self.peek();
+        let begins = match token.kind {
+            Kind::Integer | Kind::Decimal => true,
+            Kind::Sign(sign) => matches!(sign, b'+' | b'*'),
+            _ => false,
+        };
+        token.opens_line && begins
     }
 
     /// Takes this punctuation if it comes next.
     pub fn take(&mut self, sign: u8) -> bool {
         let taken = self.peek().is(sign);
         if taken {
-            self.next();
+            self.advance();
         }
         taken
     }
@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
     pub fn take_word(&mut self, word: &str) -> bool {
         let taken = self.peek().is_word(word);
         if taken {
-            self.next();
+            self.advance();
         }
         taken
     }
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
     pub fn take_ellipsis(&mut self) -> bool {
         let taken = self.peek().kind == Kind::Ellipsis;
         if taken {
-            self.next();
+            self.advance();
         }
         taken
     }
@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
     /// Takes any word.
     pub fn word(&mut self, what: &str, hint: &str) -> Parsed<&'a str> {
         if self.peek().kind == Kind::Word {
-            return Ok(self.next().text);
+            return Ok(self.advance().text);
         }
         Err(self.unexpected(what, hint))
     }
@@ -124,7 +124,7 @@ impl<'a> Cursor<'a> {
         if !token.is_integer() {
             return Err(self.unexpected(what, "a whole number"));
         }
-        self.next();
+        self.advance();
         let max: u64 = max.into();
         let value = integer(token.text).and_then(|value| u64::try_from(value).ok());
         let fits = value.filter(|&value| value <= max);
@@ -184,11 +184,10 @@ mod tests {
     fn nothing_comes_after_the_end() {
         let tokens = lex("a").expect("tokens");
         let mut cursor = Cursor::new(&tokens);
-        assert_eq!(cursor.next().text, "a");
-        assert_eq!(cursor.next().kind, Kind::End);
-        assert_eq!(cursor.next().kind, Kind::End);
+        assert_eq!(cursor.advance().text, "a");
+        assert_eq!(cursor.advance().kind, Kind::End);
+        assert_eq!(cursor.advance().kind, Kind::End);
         assert_eq!(cursor.peek_at(9).kind, Kind::End);
-        cursor.skip_to_next_event();
         assert_eq!(cursor.since(Span { offset: 0, len: 1 }).len, 1);
     }
 }

@@ -178,18 +178,18 @@ fn single(cursor: &mut Cursor<'_>, site: Site, depth: usize) -> Parsed<Expr> {
     let token = cursor.peek();
     let kind = match token.kind {
         Kind::Ellipsis => {
-            cursor.next();
+            cursor.advance();
             ExprKind::Ellipsis
         }
         Kind::Integer | Kind::Hex => ExprKind::Integer(integer(cursor)?),
         Kind::Text => text(cursor),
         Kind::Word => word(cursor, site, depth)?,
         Kind::Sign(b'[') => {
-            cursor.next();
+            cursor.advance();
             ExprKind::List(list(cursor, b']', depth)?)
         }
         Kind::Sign(b'{') => {
-            cursor.next();
+            cursor.advance();
             structure::braces(cursor, depth)?
         }
         _ => return Err(cursor.unexpected("an argument", HINT)),
@@ -201,7 +201,7 @@ fn single(cursor: &mut Cursor<'_>, site: Site, depth: usize) -> Parsed<Expr> {
 }
 
 fn integer(cursor: &mut Cursor<'_>) -> Parsed<Integer> {
-    let token = cursor.next();
+    let token = cursor.advance();
     let value = cursor::integer(token.text).ok_or_else(|| {
         let what = format!("{} is out of range", token.text);
         let hint = "a number has at most 63 bits and a sign";
@@ -214,19 +214,19 @@ fn integer(cursor: &mut Cursor<'_>) -> Parsed<Integer> {
 }
 
 fn text(cursor: &mut Cursor<'_>) -> ExprKind {
-    let first = cursor.next().text.to_owned();
+    let first = cursor.advance().text.to_owned();
     if cursor.take_ellipsis() {
         return ExprKind::TextPrefix(first);
     }
     let mut pieces = vec![first];
     while cursor.peek().kind == Kind::Text {
-        pieces.push(cursor.next().text.to_owned());
+        pieces.push(cursor.advance().text.to_owned());
     }
     ExprKind::Text(pieces)
 }
 
 fn word(cursor: &mut Cursor<'_>, site: Site, depth: usize) -> Parsed<ExprKind> {
-    let word = cursor.next().text.to_owned();
+    let word = cursor.advance().text.to_owned();
     if site == Site::Argument && cursor.take(b'(') {
         return Ok(ExprKind::Apply {
             function: word,

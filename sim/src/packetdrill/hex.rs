@@ -18,7 +18,7 @@ pub fn bytes(cursor: &mut Cursor<'_>, max: usize) -> Parsed<Vec<u8>> {
     if !matches!(token.kind, Kind::Word | Kind::Integer) {
         return Err(cursor.unexpected("hexadecimal digits", "two digits a byte, as in 3f01"));
     }
-    cursor.next();
+    cursor.advance();
     parse(token.text)
         .filter(|bytes| bytes.len() <= max)
         .ok_or_else(|| {

@@ -103,7 +103,7 @@ pub fn ip_info(cursor: &mut Cursor<'_>) -> Parsed<IpInfo> {
         Kind::Sign(b'[') => b']',
         _ => return Ok(IpInfo::default()),
     };
-    cursor.next();
+    cursor.advance();
     let mut info = IpInfo::default();
     loop {
         mark(cursor, &mut info)?;
@@ -154,7 +154,7 @@ fn mark(cursor: &mut Cursor<'_>, info: &mut IpInfo) -> Parsed<()> {
 fn code_point(cursor: &mut Cursor<'_>) -> Parsed<u8> {
     let word = cursor.peek().text.to_ascii_lowercase();
     if let Some(&(_, value)) = CODE_POINTS.iter().find(|(name, _)| *name == word) {
-        cursor.next();
+        cursor.advance();
         return Ok(value);
     }
     cursor.number("a DSCP", 63_u8)

@@ -5,8 +5,8 @@
 //! - [`lex`]: bytes to [`token`]s; [`define`] replaces names and decides `#ifdef`; a [`cursor`] walks over what is left
 //! - [`parse`]: options, init command, events, cleanup command; the tree that it makes is in [`ast`]
 //! - an event has a [`time`] and is a [`packet`], a [`call`], a [`command`] or code
-//! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`options`] in [`hex`] and otherwise,
-//!   UDP or [`icmp`]
+//! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
+//!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
 //! - a call has [`expr`]essions, some of them a [`structure`]; each knows its [`place`]
 //! - [`construct`]: what a script uses; [`support`]: which of it can be run; [`survey`]: what blocks how many scripts
 //!
@@ -20,6 +20,7 @@ pub mod construct;
 pub mod cursor;
 pub mod define;
 pub mod expr;
+pub mod flags;
 pub mod hex;
 pub mod icmp;
 pub mod ip;
@@ -33,6 +34,7 @@ pub mod structure;
 pub mod support;
 pub mod survey;
 pub mod tcp;
+pub mod tcp_option;
 pub mod time;
 pub mod token;
 

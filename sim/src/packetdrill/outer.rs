@@ -125,7 +125,7 @@ pub fn outer(cursor: &mut Cursor<'_>) -> Parsed<Vec<Outer>> {
 
 fn ip<A: FromStr>(cursor: &mut Cursor<'_>, header: fn(IpInfo, A, A) -> Outer) -> Parsed<Outer> {
     const HINT: &str = "as in ipv4 192.0.2.1 > 192.0.2.2:";
-    cursor.next();
+    cursor.advance();
     let info = ip_info(cursor)?;
     let source = address(cursor)?;
     cursor.expect(b'>', HINT)?;
@@ -150,7 +150,7 @@ fn address<A: FromStr>(cursor: &mut Cursor<'_>) -> Parsed<A> {
         {
             break;
         }
-        text.push_str(cursor.next().text);
+        text.push_str(cursor.advance().text);
     }
     text.parse().map_err(|_| {
         let what = format!("`{text}` is no address");
@@ -162,7 +162,7 @@ fn address<A: FromStr>(cursor: &mut Cursor<'_>) -> Parsed<A> {
 
 fn gre(cursor: &mut Cursor<'_>) -> Parsed<Outer> {
     const HINT: &str = "as in gre: or gre flags 0x2000, sum 0, off 0, key 1, seq 0:";
-    cursor.next();
+    cursor.advance();
     if cursor.take(b':') {
         return Ok(Outer::Gre(None));
     }
@@ -216,7 +216,7 @@ fn gre_flags(cursor: &mut Cursor<'_>) -> Parsed<u16> {
             "sequence" => 0x1000,
             _ => return Err(cursor.unexpected("a GRE flag", HINT)),
         };
-        cursor.next();
+        cursor.advance();
         if bit != 0 {
             cursor.expect_word("present", HINT)?;
         }
@@ -230,7 +230,7 @@ fn gre_flags(cursor: &mut Cursor<'_>) -> Parsed<u16> {
 
 fn mpls(cursor: &mut Cursor<'_>) -> Parsed<Outer> {
     const HINT: &str = "as in mpls (label 1, tc 0, [S], ttl 64):";
-    cursor.next();
+    cursor.advance();
     let mut labels = Vec::new();
     while cursor.take(b'(') {
         if labels.len() == LABELS_MAX {

@@ -91,14 +91,14 @@ fn body(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let token = cursor.peek();
     match token.text {
         "udp" => {
-            cursor.next();
+            cursor.advance();
             Ok(Body::Udp(Datagram {
                 ports: tcp::optional_ports(cursor)?,
                 len: icmp::length(cursor, "as in udp 53 > 1024 (100)")?,
             }))
         }
         "icmp" => {
-            cursor.next();
+            cursor.advance();
             icmp::icmp(cursor).map(Body::Icmp)
         }
         "sctp" | "udplite" => {

@@ -11,6 +11,9 @@ use super::token::{Kind, Token};
 use crate::plan::Span;
 use crate::scenario::Problem;
 
+/// After so many problems a text is no script, and the rest is not looked at.
+const PROBLEMS_MAX: usize = 100;
+
 /// Parses the tokens of a script; what is wrong in one event does not hide what is wrong in the next.
 pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
     let mut cursor = Cursor::new(tokens);
@@ -19,7 +22,8 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut cleanup = None;
-    while cursor.peek().kind != Kind::End {
+    while cursor.peek().kind != Kind::End && problems.len() < PROBLEMS_MAX {
+        let at = cursor.taken();
         if cleanup.is_none() && !events.is_empty() {
             cleanup = command(&mut cursor);
             if cleanup.is_some() {
@@ -36,7 +40,7 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
             Ok(event) => events.push(event),
             Err(problem) => {
                 problems.push(problem);
-                cursor.skip_to_next_event();
+                skip_to_next_event(&mut cursor, at);
             }
         }
     }
@@ -54,6 +58,16 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
     }
 }
 
+/// Goes on behind a problem in what began `at` this token.
+fn skip_to_next_event(cursor: &mut Cursor<'_>, at: usize) {
+    if cursor.taken() == at {
+        cursor.advance();
+    }
+    while cursor.peek().kind != Kind::End && !cursor.is_at_an_event() {
+        cursor.advance();
+    }
+}
+
 fn empty(cursor: &Cursor<'_>) -> Problem {
     let what = "the script has no events".into();
     let hint = "the first one is often 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3";
@@ -63,7 +77,7 @@ fn empty(cursor: &Cursor<'_>) -> Problem {
 fn options(cursor: &mut Cursor<'_>) -> Vec<OptionLine> {
     let mut options = Vec::new();
     while cursor.peek().kind == Kind::Option {
-        let token = cursor.next();
+        let token = cursor.advance();
         let (name, value) = match token.text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (token.text, None),
@@ -79,7 +93,7 @@ fn options(cursor: &mut Cursor<'_>) -> Vec<OptionLine> {
 
 fn command(cursor: &mut Cursor<'_>) -> Option<Command> {
     (cursor.peek().kind == Kind::Command).then(|| Command {
-        text: cursor.next().text.to_owned(),
+        text: cursor.advance().text.to_owned(),
     })
 }
 
@@ -123,12 +137,12 @@ fn action(cursor: &mut Cursor<'_>) -> Parsed<Action> {
         Kind::Sign(b'<' | b'>') => packet(cursor).map(Box::new).map(Action::Packet),
         Kind::Ellipsis | Kind::Word => call(cursor).map(Box::new).map(Action::Call),
         Kind::Command => {
-            cursor.next();
+            cursor.advance();
             let text = token.text.to_owned();
             Ok(Action::Command(Command { text }))
         }
         Kind::Code => {
-            cursor.next();
+            cursor.advance();
             let text = token.text.to_owned();
             Ok(Action::Code(Code { text }))
         }

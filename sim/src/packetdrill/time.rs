@@ -106,7 +106,7 @@ pub fn micros(cursor: &mut Cursor<'_>) -> Parsed<Micros> {
     if !matches!(token.kind, Kind::Integer | Kind::Decimal) {
         return Err(cursor.unexpected("a time", HINT));
     }
-    cursor.next();
+    cursor.advance();
     let time = seconds(token.text).filter(|&time| time <= LATEST);
     time.ok_or_else(|| {
         let what = format!("the time {} is out of range", token.text);
