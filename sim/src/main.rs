@@ -1,4 +1,5 @@
 //! The `evilbit` command.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

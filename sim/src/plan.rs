@@ -57,7 +57,7 @@ pub struct MachinePlan {
 pub struct SwitchPoint {
     pub domain: String,
     pub call: u64,
-    /// `netback`, `xenstored`, `xenconsoled`, `bridge`, or a domain's name.
+    /// `netback`, `xenstored`, `xenconsoled` or `bridge`.
     pub actor: String,
     pub steps: u32,
 }

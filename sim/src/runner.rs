@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::oracle::{Failure, Leaks, Watch};
 use crate::plan::{Action, ActionPlan, Matcher, Plan, Scope, Span};
-use crate::view::{Rendered, ViewError, Wanted};
+use crate::view::{Rendered, ViewError, Wanted, line};
 use crate::world::{Ended, GuestRegistry, Run, RunOptions, World, WorldError};
 
 /// What a run gave, judged.
@@ -72,7 +72,12 @@ fn script_failures(plan: &Plan, run: &Run) -> Vec<Failure> {
     let find = |index: Option<u32>| actions.get(index? as usize).copied();
     let failed = run.script_failures.iter().map(|f| Failure {
         span: find(f.action).map(|action| step_span(action, f.step)),
-        message: format!("{}: `{}`: {}", f.domain, f.command, f.why),
+        message: format!(
+            "{}: `{}`: {}",
+            f.domain,
+            line::command_text(&f.command),
+            f.why
+        ),
         evidence: vec![format!("at {:?}", f.at)],
     });
     let unfinished = run

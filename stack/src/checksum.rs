@@ -29,12 +29,12 @@ impl Sum {
         let mut sum = Sum::new();
         for address in [src, dst] {
             match address {
-                IpAddress::V4(a) => sum.add(&a.octets()),
+                IpAddress::V4(a) => sum.words += u64::from(u32::from_le_bytes(a.octets())),
                 IpAddress::V6(a) => sum.add(&a.octets()),
             }
         }
-        sum.add(&(len as u32).to_be_bytes());
-        sum.add(&[0, protocol]);
+        sum.words += u64::from((len as u32).swap_bytes());
+        sum.words += u64::from(u16::from_le_bytes([0, protocol]));
         sum
     }
 
@@ -71,16 +71,15 @@ impl Sum {
         !self.partial()
     }
 
+    /// Adds the sum of `len` bytes: below 2⁴⁸ for any packet, so that no number of them overflows before it is folded.
     #[inline]
     fn join(&mut self, words: u64, len: usize) {
-        let words = u64::from(fold(words));
-        let words = if self.odd {
+        self.words += if self.odd {
             // RFC 1071, section 2(B): at an odd offset every byte changes its half of the word.
-            u64::from((words as u16).swap_bytes())
+            u64::from(fold(words).swap_bytes())
         } else {
             words
         };
-        self.words += words;
         self.odd ^= len % 2 == 1;
     }
 }

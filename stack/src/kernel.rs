@@ -25,6 +25,10 @@ const APPLICATIONS: &[(&str, Make)] = &[
     ("http", |sink| on_stack(sink, http::server::main)),
     ("script", |sink| on_stack(sink, script::main)),
     ("raw", |sink| on(sink, FramePort::new, raw::main)),
+    #[cfg(feature = "zoo")]
+    ("http-2014", |sink| {
+        on(sink, stack_of_2014, http::server::main)
+    }),
 ];
 
 /// A kernel that chooses its application at boot.
@@ -90,13 +94,27 @@ where
 
 /// Our own stack, as an application of one's own may want it.
 pub fn own_stack(config: StackConfig) -> Stack {
+    stack_with(config, Profile::default())
+}
+
+/// The zoo's: a stack whose option parser takes a length of zero on trust.
+#[cfg(feature = "zoo")]
+fn stack_of_2014(config: StackConfig) -> Stack {
+    let mut profile = Profile::default();
+    profile.quirks = profile
+        .quirks
+        .with(crate::quirk::Quirk::OptionLengthZero2014);
+    stack_with(config, profile)
+}
+
+fn stack_with(config: StackConfig, profile: Profile) -> Stack {
     let interface = config.interface;
     Stack::new(crate::stack::StackConfig {
         mac: interface.mac,
         addresses: interface.addresses,
         gateway: interface.gateway,
         mtu: interface.mtu,
-        profile: Rc::new(Profile::default()),
+        profile: Rc::new(profile),
         seed: config.seed,
         fuel: config.fuel,
         sink: config.sink,

@@ -1,4 +1,5 @@
 #![no_std]
+#![forbid(unsafe_code)]
 //! Inside the guest: a TCP/IP stack, the frontends and the kernel around it, and small applications.
 //!
 //! The rooms' contents, in reading order:

@@ -1,1 +1,7 @@
-//! Integration tests live in `tests/`; this crate has no code of its own.
+//! What the integration tests in `tests/` share: the scenarios of the repository and one way to run them, and the
+//! programs from outside that some need.
+
+pub mod interposed;
+pub mod last_look;
+pub mod scenario;
+pub mod tools;

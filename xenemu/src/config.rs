@@ -164,6 +164,13 @@ pub enum Action {
         /// Which.
         handle: u8,
     },
+    /// A forged frame comes to a domain's first interface, as if the bridge had delivered it.
+    Inject {
+        /// Whose.
+        domain: String,
+        /// A whole Ethernet frame.
+        frame: Vec<u8>,
+    },
 }
 
 impl fmt::Debug for Action {
@@ -178,6 +185,7 @@ impl fmt::Debug for Action {
             Action::Crash(name) => ("Crash", name),
             Action::XenstoreWrite { domain, .. } => ("XenstoreWrite", domain),
             Action::VifDetach { domain, .. } => ("VifDetach", domain),
+            Action::Inject { domain, .. } => ("Inject", domain),
         };
         f.debug_tuple(verb).field(name).finish()
     }

@@ -24,6 +24,7 @@
 //!    and so [`Machine::transmit`]. What arrives by [`Machine::receive`] enters here too.
 //! 4. Netback queues it towards its guest and, as soon as buffers are posted, has Xen copy it into them and answers in
 //!    their slots ([`netback::rx`]); one event tells the guest of as many frames as went in.
+#![forbid(unsafe_code)]
 
 pub mod actor;
 pub mod bridge;

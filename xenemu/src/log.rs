@@ -16,6 +16,8 @@ struct Inner {
     clock: Cell<Time>,
     next_seq: Cell<u64>,
     records: RefCell<VecDeque<Record>>,
+    /// Where an event is encoded before its length is known.
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// A handle to the buffer and its clock.
@@ -29,6 +31,7 @@ impl Log {
             clock: Cell::new(started),
             next_seq: Cell::new(first_seq),
             records: RefCell::new(VecDeque::new()),
+            scratch: RefCell::new(Vec::new()),
         }))
     }
 
@@ -45,12 +48,13 @@ impl Log {
 
     /// Appends one of the machine's own events.
     pub fn emit(&self, event: &Event) {
-        let mut payload = Vec::new();
-        event.encode(&mut payload);
-        self.append(Source::Machine, payload);
+        let mut scratch = self.0.scratch.borrow_mut();
+        scratch.clear();
+        event.encode(&mut scratch);
+        self.append(Source::Machine, &scratch);
     }
 
-    fn append(&self, source: Source, payload: Vec<u8>) {
+    fn append(&self, source: Source, payload: &[u8]) {
         let (at, seq) = (self.clock(), self.0.next_seq.get());
         self.0.next_seq.set(seq + 1);
         let mut records = self.0.records.borrow_mut();
@@ -59,7 +63,7 @@ impl Log {
             at,
             seq,
             source,
-            payload,
+            payload: payload.to_vec(),
         });
     }
 
@@ -99,7 +103,7 @@ struct GuestSink {
 
 impl Sink for GuestSink {
     fn emit(&self, event: &[u8]) {
-        self.log.append(Source::Guest(self.domid), event.to_vec());
+        self.log.append(Source::Guest(self.domid), event);
     }
 }
 

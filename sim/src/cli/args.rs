@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// Say more about what the simulator does, on stderr (-v, -vv); EVILBIT_LOG takes filters.
+    /// Say more about what the simulator does, on stderr (-v, -vv, -vvv); EVILBIT_LOG takes filters.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -27,7 +27,7 @@ pub enum Command {
     Run(RunArgs),
     /// Run scenarios as tests, against their snapshots.
     Test(TestArgs),
-    /// Run one scenario again, as a failure's first line says.
+    /// Run one scenario again: a failure's first line is this command.
     Replay(ReplayArgs),
     /// Serve a scenario's network on a Linux tap interface, in real time.
     Serve(ServeArgs),
@@ -59,7 +59,7 @@ pub struct RunArgs {
 /// What to show of a run, or to write of it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
-    /// Write a capture of every interface to DIR/NAME.pcapng.
+    /// Write a capture of each interface to DIR/SCENARIO/INTERFACE.pcapng.
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,
     /// Write every event of the trace as JSON lines.
@@ -113,7 +113,7 @@ pub struct ServeArgs {
     /// The tap interface to create.
     #[arg(long, value_name = "NAME")]
     pub tap: String,
-    /// Write what passes the tap to FILE, as pcapng.
+    /// Write a capture of every interface to FILE, as pcapng.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 }

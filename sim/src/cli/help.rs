@@ -10,6 +10,8 @@ use crate::scenario;
 /// Explains a topic.
 pub fn help(args: &HelpArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let mut cli = Cli::command();
+    // So that a command's usage names the whole command line.
+    cli.build();
     match args.topic.as_deref() {
         None => out.text(cli.render_long_help()),
         Some("scenario") => out.text(scenario::reference()),

@@ -1,30 +1,41 @@
-//! The simulator's own log, on stderr: `-v` for the world's deeds, `-vv` for everything, `EVILBIT_LOG` for filters.
+//! The simulator's own log, on stderr: `-v` for the world's deeds, `-vv` for packets and connections too, `-vvv` for
+//! everything; `EVILBIT_LOG` for filters.
 //!
-//! Its lines carry simulated time, machine and domain as fields, and no wall clock.
+//! Its lines carry simulated time, machine and domain as fields ([`crate::view::log`]), and no wall clock.
 
-use std::io::{self, IsTerminal};
+use std::env::{self, VarError};
+use std::io;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
+use super::BadInput;
+use super::out;
+
 /// Starts the log for this process.
-pub fn start(verbose: u8) {
+pub fn start(verbose: u8) -> Result<(), BadInput> {
     let default = match verbose {
         0 => "off",
         1 => "evilbit=info",
         2 => "evilbit=debug",
         _ => "evilbit=trace",
     };
-    let filter = match std::env::var("EVILBIT_LOG") {
-        Ok(text) => EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new(default)),
-        Err(_) => EnvFilter::new(default),
+    let filter = match env::var("EVILBIT_LOG") {
+        Err(VarError::NotPresent) => EnvFilter::new(default),
+        Ok(text) => EnvFilter::try_new(text).map_err(|e| refuse(&e))?,
+        Err(not_unicode) => return Err(refuse(&not_unicode)),
     };
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A second start in one process keeps the first: tests call commands as functions.
     let _ = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(colour)
+        .with_ansi(out::colour())
         .without_time()
         .try_init();
+    Ok(())
+}
+
+fn refuse(error: &dyn std::error::Error) -> BadInput {
+    let hint = Some("a level, or target=level, separated by commas: evilbit=debug");
+    BadInput::say(format_args!("EVILBIT_LOG: {error}"), hint)
 }

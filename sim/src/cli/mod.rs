@@ -1,7 +1,8 @@
 //! The command line: words in, exit codes out.
 //!
-//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`packetdrill`],
-//! [`help`]. [`discover`] finds files, [`session`] runs one, [`report`] writes a failure for people, [`out`] is stdout, [`log`] stderr.
+//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`packetdrill`], [`help`].
+//! [`discover`] finds files, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`out`] is stdout,
+//! [`log`] the simulator's talk on stderr.
 //!
 //! Exit codes: 0 all held; 1 an expectation, a snapshot or an invariant failed; 2 the input or the usage was bad, and
 //! nothing was written.
@@ -11,15 +12,15 @@ pub mod discover;
 pub mod help;
 pub mod log;
 pub mod out;
+pub mod outputs;
 pub mod packetdrill;
-pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;
 pub mod test;
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -75,8 +76,7 @@ impl BadInput {
     }
     /// Shows what is wrong with a scenario.
     pub fn show(report: &Report) -> BadInput {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        talk(report.render(colour).trim_end());
+        talk(report.render(out::colour()).trim_end());
         BadInput
     }
 }
@@ -92,15 +92,26 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };
-    log::start(cli.verbose);
     let mut out = Out::default();
-    let exit = match &cli.command {
-        Command::Run(args) => run::run(args, &mut out),
-        Command::Replay(args) => run::replay(args, &mut out),
-        Command::Test(args) => test::test(args, &mut out),
-        Command::Serve(args) => serve::serve(args, &mut out),
-        Command::Packetdrill(args) => packetdrill::packetdrill(args, &mut out),
-        Command::Help(args) => help::help(args, &mut out),
-    };
-    exit.unwrap_or(Exit::Bad).into()
+    // A bug of the testbed is a failure of the run; what it was, the panic's own message said.
+    let exit = catch_unwind(AssertUnwindSafe(|| command(&cli, &mut out))).unwrap_or_else(|_| {
+        talk("internal error: this is a bug of evilbit, please report it");
+        Ok(Exit::Failed)
+    });
+    match exit.unwrap_or(Exit::Bad) {
+        Exit::Held if !out.arrived() => Exit::Bad.into(),
+        exit => exit.into(),
+    }
+}
+
+fn command(cli: &Cli, out: &mut Out) -> Result<Exit, BadInput> {
+    log::start(cli.verbose)?;
+    match &cli.command {
+        Command::Run(args) => run::run(args, out),
+        Command::Replay(args) => run::replay(args, out),
+        Command::Test(args) => test::test(args, out),
+        Command::Serve(args) => serve::serve(args, out),
+        Command::Packetdrill(args) => packetdrill::packetdrill(args, out),
+        Command::Help(args) => help::help(args, out),
+    }
 }

@@ -2,23 +2,18 @@
 
 use super::args::{ReplayArgs, RunArgs, ViewArgs};
 use super::out::Out;
+use super::outputs::{self, Outputs};
 use super::session::{self, Loaded};
 use super::{BadInput, Exit};
-use crate::oracle::{Context, Failure};
+use crate::divergence::divergence;
 use crate::trace::Retention;
-use crate::view::{Wanted, line};
-use crate::world::{Run, RunOptions};
+use crate::view::Wanted;
+use crate::world::RunOptions;
 
 /// Runs scenarios.
 pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let loaded = session::load(&args.paths, args.seed)?;
-    if args.views.trace.is_some() && loaded.len() > 1 {
-        let hint = Some("run them one by one, or leave --trace out");
-        return Err(BadInput::say(
-            "--trace writes one file, and there are several scenarios",
-            hint,
-        ));
-    }
+    let _outputs = Outputs::prepare(&loaded, &args.views)?;
     let mut exit = Exit::Held;
     for scenario in &loaded {
         exit = exit.and(one(scenario, &args.views, args.twice, args.json, out)?);
@@ -28,12 +23,9 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
 
 /// Runs one scenario again.
 pub fn replay(args: &ReplayArgs, out: &mut Out) -> Result<Exit, BadInput> {
-    let loaded = session::load(std::slice::from_ref(&args.scenario), args.seed)?;
-    let [scenario] = loaded.as_slice() else {
-        let hint = Some("name one .kdl file");
-        return Err(BadInput::say("replay runs one scenario", hint));
-    };
-    one(scenario, &args.views, false, false, out)
+    let scenario = session::load_one(&args.scenario, args.seed)?;
+    let _outputs = Outputs::prepare(std::slice::from_ref(&scenario), &args.views)?;
+    one(&scenario, &args.views, false, false, out)
 }
 
 fn one(
@@ -43,7 +35,7 @@ fn one(
     json: bool,
     out: &mut Out,
 ) -> Result<Exit, BadInput> {
-    let wanted = session::wanted(scenario, views)?;
+    let wanted = outputs::wanted(scenario, views);
     let retention = if twice {
         Retention::Full
     } else {
@@ -56,18 +48,18 @@ fn one(
     let mut ran = session::run(scenario, &wanted, &options)?;
     if twice {
         let again = session::run(scenario, &Wanted::default(), &options)?;
-        let failure = difference(scenario, &ran.outcome.run, &again.outcome.run);
+        let failure = divergence(&scenario.plan, &ran.outcome.run, &again.outcome.run);
         ran.verdict.failures.extend(failure);
     }
     if json {
-        out.line(ran.verdict.json());
+        out.line(session::json(scenario, &ran));
     } else {
         let rendered = &ran.outcome.rendered;
         for view in [&rendered.ladder, &rendered.xen].into_iter().flatten() {
             out.text(view);
         }
         if !ran.verdict.passed() {
-            out.text(session::failure_text(scenario, &ran, None));
+            out.text(session::failure_text(scenario, &ran));
         }
         out.line(ran.verdict.line());
     }
@@ -75,25 +67,5 @@ fn one(
         Exit::Held
     } else {
         Exit::Failed
-    })
-}
-
-/// Two runs of one scenario that are not the same, by the first event in which they differ.
-fn difference(scenario: &Loaded, first: &Run, second: &Run) -> Option<Failure> {
-    if first.hash == second.hash {
-        return None;
-    }
-    let (a, b) = (first.trace.entries(), second.trace.entries());
-    let n = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let mut context = Context::new(&scenario.plan);
-    a.iter().take(n).for_each(|entry| context.observe(entry));
-    let say = |run: &str, entry: Option<&_>| match entry {
-        Some(entry) => format!("{run}: {}", line::entry(entry, &context)),
-        None => format!("{run}: the trace has ended"),
-    };
-    Some(Failure {
-        span: None,
-        message: format!("not deterministic: two runs differ, first in event {n}"),
-        evidence: vec![say("first run", a.get(n)), say("second run", b.get(n))],
     })
 }

@@ -30,8 +30,9 @@ mod linux {
     use crate::cli::session;
     use crate::oracle::Watch;
     use crate::plan::{Plan, Scope};
-    use crate::tap::{Place, Tap, clock};
-    use crate::view::Wanted;
+    use crate::tap::clock::{self, Over};
+    use crate::tap::{Place, Tap};
+    use crate::view::{Wanted, log};
     use crate::world::Observer;
 
     fn refuse(error: &dyn Diagnostic) -> BadInput {
@@ -40,26 +41,23 @@ mod linux {
     }
 
     pub fn serve(args: &ServeArgs, out: &mut Out) -> Result<Exit, BadInput> {
-        let loaded = session::load(std::slice::from_ref(&args.config), None)?;
-        let [scenario] = loaded.as_slice() else {
-            return Err(BadInput::say(
-                "serve takes one scenario",
-                Some("name one .kdl file"),
-            ));
-        };
+        let scenario = session::load_one(&args.config, None)?;
         let place = Place::find(&scenario.plan).map_err(|e| refuse(&e))?;
         let plan = place.vacate(&scenario.plan);
         let stop = stop_on_signals().map_err(|e| BadInput::say(e, None))?;
-        let mut watch = capture(&plan, args)?;
+        let mut watch = watch(&plan, args)?;
         let tap = Tap::open(&args.tap).map_err(|e| refuse(&e))?;
-        tap.configure(&place.addresses).map_err(|e| refuse(&e))?;
+        configure(&tap, &place);
         announce(&plan, &place, &tap);
         let observer: &mut dyn Observer = match &mut watch {
             Some(watch) => watch,
             None => &mut (),
         };
-        let run = clock::serve(&plan, &place, &tap, observer, &stop)
+        let (run, over) = clock::serve(&plan, &place, &tap, observer, &stop)
             .map_err(|e| BadInput::say(e, None))?;
+        if over == Over::TapGone {
+            talk(format_args!("{} was deleted", tap.name()));
+        }
         let leaked: u64 = run.leaks.iter().map(|(_, leaks)| leaks.total()).sum();
         if let Some(watch) = watch {
             let leaks = run.leaks.iter().map(|(_, leaks)| leaks).collect();
@@ -79,6 +77,18 @@ mod linux {
         Ok(if held { Exit::Held } else { Exit::Failed })
     }
 
+    /// Gives the interface the addresses of those whose place it takes; where that cannot be done, says how to do it.
+    fn configure(tap: &Tap, place: &Place) {
+        if let Err(error) = tap.configure(&place.addresses) {
+            talk(format_args!(
+                "cannot set {}'s address: {}",
+                tap.name(),
+                error.why
+            ));
+            talk(format_args!("  help: run it yourself: {}", error.command));
+        }
+    }
+
     /// Set by SIGINT and SIGTERM.
     fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -88,17 +98,18 @@ mod linux {
         Ok(stop)
     }
 
-    /// Who writes the capture, if one is wanted.
-    fn capture(plan: &Plan, args: &ServeArgs) -> Result<Option<Watch>, BadInput> {
-        let Some(path) = &args.pcap else {
+    /// Who writes capture and log, if one is wanted.
+    fn watch(plan: &Plan, args: &ServeArgs) -> Result<Option<Watch>, BadInput> {
+        if args.pcap.is_none() && !log::wanted() {
             return Ok(None);
-        };
+        }
         let wanted = Wanted {
-            pcap: Some(path.clone()),
+            pcap: args.pcap.clone(),
             ..Wanted::default()
         };
+        let hint = Some("--pcap takes a file in a folder that is there");
         let watch = Watch::new(plan, Scope::Expect, &wanted);
-        watch.map(Some).map_err(|e| BadInput::say(e, None))
+        watch.map(Some).map_err(|e| BadInput::say(e, hint))
     }
 
     fn announce(plan: &Plan, place: &Place, tap: &Tap) {

@@ -1,22 +1,29 @@
 //! Running one scenario for a command: load, run, time, judge, and leave what a failure needs behind.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::Value;
+use thiserror::Error;
+
 use super::BadInput;
-use super::args::ViewArgs;
-use super::report;
+use super::out::talk;
+use crate::failure;
 use crate::plan::{Plan, Scope};
 use crate::runner::{self, Outcome, RunError};
 use crate::scenario::{self, Overrides};
 use crate::verdict::Verdict;
 use crate::view::Wanted;
+use crate::view::snapfile::{self, Comparison};
 use crate::world::{Builtin, RunOptions};
 
 /// Where failing runs leave their traces.
 const ARTIFACTS: &str = "target/evilbit";
 
 /// A scenario, read and checked.
+#[derive(Debug)]
 pub struct Loaded {
     pub path: PathBuf,
     pub plan: Plan,
@@ -46,7 +53,20 @@ pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Loaded>, BadInpu
     }
 }
 
+/// Reads the one scenario that a command takes.
+pub fn load_one(path: &Path, seed: Option<u64>) -> Result<Loaded, BadInput> {
+    let mut loaded = load(&[path.to_owned()], seed)?;
+    match (loaded.pop(), loaded.is_empty()) {
+        (Some(scenario), true) => Ok(scenario),
+        _ => Err(BadInput::say(
+            "this command takes one scenario",
+            Some("name one .kdl file"),
+        )),
+    }
+}
+
 /// A run and its verdict.
+#[derive(Debug)]
 pub struct Ran {
     pub outcome: Outcome,
     pub verdict: Verdict,
@@ -70,65 +90,106 @@ pub fn run(loaded: &Loaded, wanted: &Wanted, options: &RunOptions) -> Result<Ran
 }
 
 fn bad(error: RunError) -> BadInput {
-    BadInput::say(error, None)
-}
-
-/// What the command line wants to see of a run. Folders are made here.
-pub fn wanted(loaded: &Loaded, views: &ViewArgs) -> Result<Wanted, BadInput> {
-    Ok(Wanted {
-        ladder: views.ladder,
-        xen: views.xen,
-        snapshot: false,
-        pcap: match &views.pcap {
-            None => None,
-            Some(folder) => Some(capture_path(folder, loaded)?),
-        },
-        trace: views.trace.clone(),
-        ..Wanted::default()
-    })
-}
-
-fn capture_path(folder: &Path, loaded: &Loaded) -> Result<PathBuf, BadInput> {
-    let refuse = |why: &dyn std::fmt::Display| {
-        let hint = Some("--pcap takes a folder, which is made if it is not there");
-        BadInput::say(format_args!("--pcap {}: {why}", folder.display()), hint)
+    let hint = match &error {
+        RunError::World(_) => "the scenario describes what cannot be built",
+        RunError::View(_) => "the run's other files were not written either",
     };
-    if folder.exists() && !folder.is_dir() {
-        return Err(refuse(&"not a folder"));
-    }
-    std::fs::create_dir_all(folder).map_err(|error| refuse(&error))?;
-    Ok(folder.join(format!("{}.pcapng", loaded.plan.name)))
+    BadInput::say(&error, Some(hint))
 }
 
-/// Leaves capture, trace and snapshot's difference of a failed run in a folder of its own, and says which.
-pub fn leave_artifacts(loaded: &Loaded, snapshot_diff: Option<&str>) -> Option<PathBuf> {
-    let folder = Path::new(ARTIFACTS).join(format!("{}-{}", loaded.plan.name, loaded.plan.seed));
-    std::fs::create_dir_all(&folder).ok()?;
-    let wanted = Wanted {
-        pcap: Some(folder.join("capture.pcapng")),
-        trace: Some(folder.join("trace.jsonl")),
-        ..Wanted::default()
-    };
-    // The run is the same again: that is what determinism is for.
-    runner::run(
-        &loaded.plan,
-        &Builtin,
-        Scope::Expect,
-        &wanted,
-        &RunOptions::default(),
-    )
-    .ok()?;
-    if let Some(diff) = snapshot_diff {
-        std::fs::write(folder.join("snapshot.diff"), diff).ok()?;
-    }
-    Some(folder)
-}
-
-/// The text about a failed run, with the folder that holds its traces.
-pub fn failure_text(loaded: &Loaded, ran: &Ran, snapshot_diff: Option<&str>) -> String {
-    let mut text = report::text(&loaded.path, &loaded.plan, &ran.verdict.failures);
-    if let Some(folder) = leave_artifacts(loaded, snapshot_diff) {
-        text += &format!("  capture and trace: {}\n", folder.display());
+/// The text about a failed run, with the folder where its traces are left.
+pub fn failure_text(loaded: &Loaded, ran: &Ran) -> String {
+    let (path, plan) = (&loaded.path, &loaded.plan);
+    let first = failure::replay_line(path, plan.seed);
+    let mut text = failure::text(&first, path, plan, &ran.verdict.failures);
+    if let Some(folder) = leave_traces(loaded) {
+        text += &format!("  captures and trace: {}\n", folder.display());
     }
     text
+}
+
+/// The object about a run: the verdict's, and for a failed run how to see it again.
+pub fn json(loaded: &Loaded, ran: &Ran) -> Value {
+    let mut object = ran.verdict.json();
+    let failed = !ran.verdict.passed();
+    let traces = failed.then(|| leave_traces(loaded)).flatten();
+    for (object, failure) in failures_of(&mut object).zip(&ran.verdict.failures) {
+        let place = failure
+            .span
+            .map(|span| failure::place(&loaded.plan.source, span));
+        object["line"] = place.map(|(line, _)| line).into();
+        object["column"] = place.map(|(_, column)| column).into();
+    }
+    object["replay"] = match failed {
+        true => failure::replay_line(&loaded.path, loaded.plan.seed).into(),
+        false => Value::Null,
+    };
+    object["traces"] = traces.map(|folder| folder.display().to_string()).into();
+    object
+}
+
+fn failures_of(object: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let failures = object["failures"].as_array_mut();
+    failures.expect("a verdict lists its failures").iter_mut()
+}
+
+/// Leaves a failed run's traces, and says where; that it could not is no failure of the run.
+fn leave_traces(loaded: &Loaded) -> Option<PathBuf> {
+    leave_artifacts(loaded)
+        .inspect_err(|error| {
+            talk(format_args!(
+                "the failed run's captures and trace were not left behind: {error}"
+            ));
+        })
+        .ok()
+}
+
+/// Why a failed run leaves no traces.
+#[derive(Debug, Error)]
+enum ArtifactError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Leaves captures, trace and the snapshot's difference of a failed run in a folder of its own, and says which.
+///
+/// The scenario is run once more for them, and does the same again: that is what determinism is for.
+fn leave_artifacts(loaded: &Loaded) -> Result<PathBuf, ArtifactError> {
+    let plan = &loaded.plan;
+    let folder = Path::new(ARTIFACTS).join(format!("{}-{}", plan.name, plan.seed));
+    let io = |path: &Path, error| ArtifactError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    // What an earlier failure left there would mislead.
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(&folder, error)),
+        _ => fs::create_dir_all(&folder).map_err(|error| io(&folder, error))?,
+    }
+    let wanted = Wanted {
+        pcap_taps: Some(folder.clone()),
+        trace: Some(folder.join("trace.jsonl")),
+        snapshot: !plan.snapshot.is_empty(),
+        ..Wanted::default()
+    };
+    let options = RunOptions::default();
+    let outcome = runner::run(plan, &Builtin, Scope::Expect, &wanted, &options)?;
+    if let Some(snapshot) = &outcome.rendered.snapshot
+        && let Some(diff) = snapshot_diff(&loaded.path, snapshot)
+    {
+        let path = folder.join("snapshot.diff");
+        fs::write(&path, diff).map_err(|error| io(&path, error))?;
+    }
+    Ok(folder)
+}
+
+/// From the accepted snapshot, or from nothing, to this one; `None` where they are the same.
+fn snapshot_diff(scenario: &Path, snapshot: &str) -> Option<String> {
+    match snapfile::compare(&snapfile::path_of(scenario), snapshot) {
+        Ok(Comparison::Same) => None,
+        Ok(Comparison::Different(diff)) => Some(diff),
+        Ok(Comparison::Missing) | Err(_) => Some(snapfile::diff("", snapshot)),
+    }
 }

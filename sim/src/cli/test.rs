@@ -47,9 +47,13 @@ pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
         talk(format_args!("{accepted} snapshots accepted"));
     }
     let skipped = all.len() - tested.len();
-    out.line(format_args!(
-        "{passed} passed, {failed} failed, {skipped} skipped"
-    ));
+    if args.json {
+        out.line(json!({ "passed": passed, "failed": failed, "skipped": skipped }));
+    } else {
+        out.line(format_args!(
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        ));
+    }
     Ok(if failed == 0 {
         Exit::Held
     } else {
@@ -69,17 +73,18 @@ fn one(scenario: &Loaded, args: &TestArgs) -> Result<Tested, BadInput> {
         snapshot: !scenario.plan.snapshot.is_empty(),
         ..Wanted::default()
     };
+    let _log = tracing::info_span!("test", scenario = %scenario.plan.name).entered();
     let mut ran = session::run(scenario, &wanted, &RunOptions::default())?;
     let (diff, accepted) = compare(scenario, &mut ran, args.accept)?;
     let passed = ran.verdict.passed();
     let text = if args.json {
-        let mut object = ran.verdict.json();
+        let mut object = session::json(scenario, &ran);
         object["snapshot_diff"] = json!(diff);
         format!("{object}\n")
     } else if passed {
         format!("{}\n", ran.verdict.line())
     } else {
-        session::failure_text(scenario, &ran, diff.as_deref()) + &ran.verdict.line() + "\n"
+        session::failure_text(scenario, &ran) + &ran.verdict.line() + "\n"
     };
     Ok(Tested {
         text,

@@ -4,7 +4,8 @@
 //! ([`names`], frames, and TCP through [`tracker`] and [`flow`], which make a [`reading`] of each segment from both
 //! directions' numbers, `side` and [`seq`], and their `breach`es); [`matcher`] finds what a scenario speaks of
 //! ([`packet_matcher`], [`event_matcher`]); [`trigger`] says when a `when` fires; [`expect`] judges expectations
-//! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`].
+//! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`];
+//! [`stuck`] names the packet over which a guest spins.
 //! [`observer`] is all of them, and the views, behind one door.
 
 mod breach;
@@ -22,6 +23,7 @@ pub mod reading;
 pub mod seq;
 mod side;
 pub mod states;
+pub mod stuck;
 pub mod tracker;
 pub mod trigger;
 

@@ -5,11 +5,12 @@ use xenemu::Time;
 use super::context::{Context, Sighting};
 use super::expect::{Failure, Judge, Leaks};
 use super::invariants::Invariants;
+use super::stuck::Stuck;
 use super::tracker::Direction;
 use super::trigger::Triggers;
 use crate::plan::{Plan, Scope};
 use crate::trace::entry::{Author, Entry};
-use crate::view::{Rendered, ViewError, Views, Wanted};
+use crate::view::{self, Rendered, ViewError, Views, Wanted};
 use crate::world;
 
 /// The watchers of a run, to be handed to the world.
@@ -20,6 +21,7 @@ pub struct Watch {
     last: Option<(EntryId, Vec<u32>)>,
     judge: Judge,
     invariants: Invariants,
+    stuck: Stuck,
     views: Views,
     packets: u64,
 }
@@ -53,6 +55,7 @@ impl Watch {
                 Scope::Always => Judge::explored(plan),
             },
             invariants: Invariants::default(),
+            stuck: Stuck::new(plan),
             views: Views::open(plan, wanted)?,
             packets: 0,
         })
@@ -61,12 +64,14 @@ impl Watch {
     /// Takes the next entry of the merged trace.
     pub fn feed(&mut self, entry: &Entry) {
         self.context.observe(entry);
+        view::log::entry(entry, &self.context);
         let sent = |sighting: &Sighting| sighting.direction == Direction::Out;
         self.packets += u64::from(self.context.sighting().is_some_and(sent));
         let matched = self.triggers.feed(entry, &self.context);
         self.last = Some((id(entry), matched));
         self.judge.feed(entry, &self.context);
         self.invariants.feed(entry, &self.context);
+        self.stuck.feed(entry, &self.context);
         self.views.feed(entry, &self.context);
     }
 
@@ -74,6 +79,7 @@ impl Watch {
     pub fn finish(self, leaks: &Leaks) -> Result<Findings, ViewError> {
         let mut failures = self.judge.failures(leaks);
         failures.extend(self.invariants.failures(leaks));
+        failures.extend(self.stuck.failures());
         Ok(Findings {
             failures,
             packets: self.packets,

@@ -18,6 +18,17 @@ const MAX_TEXT: usize = 1_000;
 /// How much of a long line is shown before and after a problem.
 const EXCERPT: usize = 160;
 
+/// The text with control characters replaced by others of as many bytes, so that places stay.
+fn harmless(text: &str) -> String {
+    let replace = |c: char| match c {
+        '\n' | '\t' => c,
+        c if c.is_control() && c.is_ascii() => '?',
+        c if c.is_control() => '·',
+        c => c,
+    };
+    text.chars().map(replace).collect()
+}
+
 /// One problem. There is none without a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -63,13 +74,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report has at least one problem.
+    /// A report has at least one problem. What would steer a terminal is not shown: the file may be anybody's.
     pub fn new(file: &Path, source: Arc<str>, mut problems: Vec<Problem>) -> Report {
         assert!(!problems.is_empty(), "a report without a problem");
         problems.sort_by_key(|p| p.span.offset);
         Report {
-            file: file.display().to_string(),
-            source,
+            file: harmless(&file.display().to_string()),
+            source: harmless(&source).into(),
             problems,
         }
     }
@@ -88,11 +99,15 @@ impl Report {
 
     /// The text for people: in colour on a terminal, plain ASCII elsewhere.
     pub fn render(&self, colour: bool) -> String {
-        let theme = if colour {
+        let mut theme = if colour {
             GraphicalTheme::unicode()
         } else {
             GraphicalTheme::none()
         };
+        if !colour {
+            // A caret also where the label hangs on it.
+            theme.characters.underbar = '^';
+        }
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(100)
             .with_links(false);
@@ -239,12 +254,18 @@ mod tests {
         let text = report("machine\n  é foo bar\n", 13).render(false);
         assert!(text.contains("a.kdl:2:5"), "{text}");
         assert!(text.contains("é foo bar"), "{text}");
-        assert!(
-            text.contains("^^^") || text.contains("-+-") || text.contains("^|^"),
-            "{text}"
-        );
+        assert!(text.contains("^^^"), "{text}");
         assert!(text.contains("do better"), "{text}");
         assert!(!text.contains('\u{1b}'), "no colour: {text}");
+    }
+
+    #[test]
+    fn a_file_does_not_steer_the_terminal() {
+        let source = "a\u{1b}[2J\u{9b}5m\r\n b";
+        let text = report(source, source.len() - 1).render(false);
+        assert!(text.contains("a.kdl:2:2"), "{text}");
+        let first = report(source, 0).render(false);
+        assert!(first.contains("a?[2J·5m?"), "{first}");
     }
 
     #[test]

@@ -208,11 +208,12 @@ const ERRNOS: &[&str] = &[
 
 fn name(text: &str) -> Result<Value, Complaint> {
     let ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if text.is_empty() || text.len() > 63 || !text.chars().all(ok) {
+    // Names become names of files and folders.
+    if text.is_empty() || text.len() > 63 || text.starts_with('.') || !text.chars().all(ok) {
         return complain(
             format!("{text:?} cannot be a name"),
             "a name is wanted here",
-            "1 to 63 letters, digits, `-`, `_` or `.`",
+            "1 to 63 letters, digits, `-`, `_` or `.`, no dot in front",
         );
     }
     Ok(Value::Text(text.into()))

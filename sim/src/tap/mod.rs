@@ -8,5 +8,5 @@ pub mod clock;
 pub mod iface;
 pub mod place;
 
-pub use iface::{Tap, TapError};
+pub use iface::{ConfigureError, Tap, TapError};
 pub use place::{Place, PlaceError};

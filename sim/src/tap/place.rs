@@ -58,15 +58,20 @@ impl Place {
         })
     }
 
-    /// The plan without its script: whoever is outside does what there is to do.
+    /// The plan without its script and those who spoke it: whoever is outside does what there is to do.
     pub fn vacate(&self, plan: &Plan) -> Plan {
-        Plan {
+        let mut vacated = Plan {
             timeline: Vec::new(),
             everies: Vec::new(),
             whens: Vec::new(),
             expectations: Vec::new(),
             ..plan.clone()
+        };
+        let mut machines = vacated.machines.iter_mut();
+        if let Some(machine) = machines.find(|m| m.name == self.machine) {
+            machine.domains.clear();
         }
+        vacated
     }
 }
 

@@ -33,8 +33,8 @@ pub struct FrameTable {
     budget: usize,
 }
 
-/// More than any queue of a scenario holds: a frame that fell out was delivered long ago.
-const DEFAULT_BUDGET: usize = 64 << 20;
+/// More than a link of 1 Gbit/s and 100 ms has in flight: a frame that fell out was delivered long ago.
+const DEFAULT_BUDGET: usize = 16 << 20;
 
 /// Bytes of bookkeeping charged to each frame, so that empty frames are bounded too.
 const OVERHEAD: usize = 128;

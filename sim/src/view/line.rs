@@ -1,5 +1,6 @@
 //! Any entry of the trace in one line, for people: failures' evidence, the ladder's full-width lines, the JSON's text.
 
+use stack::addr::Mac;
 use stack::event::Event as GuestEvent;
 use xenemu::event::Life;
 use xenemu::{Event as MachineEvent, Time};
@@ -163,12 +164,17 @@ pub fn guest(event: &GuestEvent) -> String {
             ..
         } => format!("{local} {remote} {}", note_word(*note)),
         GuestEvent::Refused { layer, why } => format!("refused by {layer:?}: {why}"),
+        GuestEvent::ScriptStarted { block } => format!("script block {block} begins"),
         GuestEvent::ScriptStep {
             command, outcome, ..
-        } => format!("{command}: {outcome}"),
+        } if outcome.is_empty() => command_text(command),
+        GuestEvent::ScriptStep {
+            command, outcome, ..
+        } => format!("{}: {outcome}", command_text(command)),
+        GuestEvent::ScriptDone { block } => format!("script block {block} is done"),
         GuestEvent::ScriptFailed {
             step, command, why, ..
-        } => format!("step {step} failed: {command}: {why}"),
+        } => format!("step {step} failed: {}: {why}", command_text(command)),
         GuestEvent::HttpResponse {
             path,
             status,
@@ -181,13 +187,43 @@ pub fn guest(event: &GuestEvent) -> String {
             status,
             bytes,
         } => format!("served {method} {path} {status}, {bytes} bytes"),
+        GuestEvent::InterfaceUp { mac, addresses } => {
+            format!("interface {} is up, {}", Mac(*mac), addresses.join(" "))
+        }
         other => format!("{other:?}"),
     }
+}
+
+/// A script's command as it was written, without the percent-encoding in which it travels.
+pub fn command_text(command: &str) -> String {
+    let mut bytes = command.bytes();
+    let mut text = Vec::with_capacity(command.len());
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let digits = [ahead.next(), ahead.next()].map(|d| char::from(d?).to_digit(16));
+        match (byte, digits) {
+            (b'%', [Some(high), Some(low)]) => {
+                text.push((high << 4 | low) as u8);
+                bytes = ahead;
+            }
+            _ => text.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&text).escape_debug().to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_was_written() {
+        assert_eq!(
+            command_text("raw-send f S%200:0%280%29"),
+            "raw-send f S 0:0(0)"
+        );
+        assert_eq!(command_text("send c %0D%0a% %4"), "send c \\r\\n% %4");
+    }
 
     #[test]
     fn time_is_cut_to_microseconds() {

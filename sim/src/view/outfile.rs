@@ -1,38 +1,48 @@
 //! Files that are there whole or not at all: written beside their place, renamed when they are complete.
+//!
+//! What is not an ordinary file (a pipe, `/dev/stdout`) has no place beside it and is written as it is.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A file in the making; dropped before [`OutFile::commit`] it leaves nothing.
 #[derive(Debug)]
 pub struct OutFile {
-    to: PathBuf,
-    beside: PathBuf,
     writer: BufWriter<File>,
-    committed: bool,
+    /// Where it is written and where it shall be, while both differ.
+    moves: Option<(PathBuf, PathBuf)>,
 }
 
 impl OutFile {
     /// Begins a file that will be at `to`; its folder must be there.
     pub fn create(to: &Path) -> io::Result<OutFile> {
+        let (file, moves) = match fs::metadata(to) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => (File::options().write(true).open(to)?, None),
+            Ok(_) => Self::beside(fs::canonicalize(to)?)?,
+            Err(_) => Self::beside(to.into())?,
+        };
+        Ok(OutFile {
+            writer: BufWriter::new(file),
+            moves,
+        })
+    }
+
+    fn beside(to: PathBuf) -> io::Result<(File, Option<(PathBuf, PathBuf)>)> {
         let mut name = to.file_name().unwrap_or_default().to_os_string();
         name.push(".part");
         let beside = to.with_file_name(name);
-        let writer = BufWriter::new(File::create(&beside)?);
-        Ok(OutFile {
-            to: to.into(),
-            beside,
-            writer,
-            committed: false,
-        })
+        Ok((File::create(&beside)?, Some((beside, to))))
     }
 
     /// Puts the file in its place.
     pub fn commit(mut self) -> io::Result<()> {
         self.writer.flush()?;
-        std::fs::rename(&self.beside, &self.to)?;
-        self.committed = true;
+        if let Some((beside, to)) = &self.moves {
+            fs::rename(beside, to)?;
+            self.moves = None;
+        }
         Ok(())
     }
 }
@@ -48,9 +58,9 @@ impl Write for OutFile {
 
 impl Drop for OutFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if let Some((beside, _)) = &self.moves {
             // Nobody is left to tell; the file beside is all that could stay.
-            let _ = std::fs::remove_file(&self.beside);
+            let _ = fs::remove_file(beside);
         }
     }
 }
@@ -75,5 +85,22 @@ mod tests {
         file.commit().expect("renamed");
         assert_eq!(entries(), 1);
         std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_stays_a_device_and_its_errors_are_told() {
+        use std::os::unix::fs::FileTypeExt;
+        let full = Path::new("/dev/full");
+        let Ok(mut file) = OutFile::create(full) else {
+            return;
+        };
+        file.write_all(b"too much").expect("buffered");
+        assert_eq!(
+            file.commit().map_err(|e| e.kind()),
+            Err(io::ErrorKind::StorageFull)
+        );
+        let kind = fs::metadata(full).expect("still there").file_type();
+        assert!(kind.is_char_device() && !Path::new("/dev/full.part").exists());
     }
 }

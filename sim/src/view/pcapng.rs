@@ -98,6 +98,12 @@ impl<W: Write> Capture<W> {
                 capture.interface(name)?;
             }
         }
+        // A place that takes nothing is told now, and not after hours of serving.
+        capture
+            .writer
+            .get_mut()
+            .flush()
+            .map_err(PcapError::IoError)?;
         Ok(capture)
     }
 

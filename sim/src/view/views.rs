@@ -1,6 +1,6 @@
 //! The views that a run was asked for, fed once with each entry.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use pcap_file::PcapError;
@@ -25,7 +25,7 @@ pub struct Wanted {
     pub snapshot: bool,
     /// A capture of all taps, into this file.
     pub pcap: Option<PathBuf>,
-    /// A capture of each tap, into a file of its own in this folder: `NAME.blog-vif0.pcapng`.
+    /// A capture of each tap, into a file of its own in this folder: `blog-vif0.pcapng`.
     pub pcap_taps: Option<PathBuf>,
     /// The trace as JSON lines, into this file.
     pub trace: Option<PathBuf>,
@@ -111,12 +111,18 @@ impl Views {
         if let Some(error) = self.error {
             return Err(error);
         }
+        let mut files = Vec::new();
         for (path, capture) in self.captures {
-            let file = capture.finish().map_err(capture_error(&path))?;
-            file.commit().map_err(io_error(&path))?;
+            let mut file = capture.finish().map_err(capture_error(&path))?;
+            file.flush().map_err(io_error(&path))?;
+            files.push((path, file));
         }
         if let Some((path, lines)) = self.trace {
             let file = lines.finish().map_err(io_error(&path))?;
+            files.push((path, file));
+        }
+        // All are whole: none is put in its place before that is sure.
+        for (path, file) in files {
             file.commit().map_err(io_error(&path))?;
         }
         Ok(Rendered {
@@ -136,8 +142,7 @@ fn captures(plan: &Plan, wanted: &Wanted) -> Result<Vec<(PathBuf, Capture<OutFil
     }
     if let Some(folder) = &wanted.pcap_taps {
         for tap in taps_of(plan) {
-            let name = format!("{}.{}.pcapng", plan.name, tap.replace(' ', "-"));
-            let path = folder.join(name);
+            let path = folder.join(format!("{}.pcapng", tap.replace(' ', "-")));
             let capture = Capture::of_tap(plan, &tap, create(&path)?);
             captures.push((path.clone(), capture.map_err(capture_error(&path))?));
         }

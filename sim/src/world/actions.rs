@@ -6,6 +6,7 @@
 use stack::app::command::Command;
 use xenemu::Time;
 
+use super::forge::mark_evil;
 use super::node::{ActionError, NodeAction};
 use super::options::WorldError;
 use super::schedule::{Group, domains};
@@ -59,9 +60,9 @@ impl World<'_> {
             }
         };
         let first = self.numbers.first(group);
-        for (index, planned) in (first..).zip(actions) {
+        for (index, plan) in self.options.planted.order((first..).zip(actions)) {
             if self.stopped.is_none() {
-                self.carry_out(index, &planned.action)?;
+                self.carry_out(index, &plan.action)?;
             }
         }
         Ok(())
@@ -69,14 +70,12 @@ impl World<'_> {
 
     fn carry_out(&mut self, index: u32, action: &Action) -> Result<(), WorldError> {
         let text = describe(action);
-        tracing::debug!(target: "evilbit::world", at = ?self.now, action = %text);
         self.say(WorldEvent::Action { index, text });
         if is_fault(action) {
             self.flush()?;
             self.count_fault();
         }
         if let Err(ActionError(why)) = self.perform(index, action) {
-            tracing::debug!(target: "evilbit::world", at = ?self.now, %why, "the action failed");
             self.say(WorldEvent::ActionFailed { index, why });
         }
         Ok(())
@@ -99,7 +98,8 @@ impl World<'_> {
                 self.act_on(domain, |domain| NodeAction::VifDetach { domain, handle })
             }
             Action::Inject { domain, frame } => {
-                let frame = frame.clone();
+                let mut frame = frame.clone();
+                mark_evil(&mut frame);
                 self.act_on(domain, |domain| NodeAction::Inject { domain, frame })
             }
             Action::SetLink { link, from, change } => self.set_link(link, from.as_deref(), change),

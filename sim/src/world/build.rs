@@ -42,18 +42,18 @@ impl<'a> World<'a> {
     ) -> Result<World<'a>, WorldError> {
         check(plan)?;
         let (mut slots, kinds) = places(plan, options)?;
-        let links = links(plan, &mut slots)?;
+        let links = links(plan, options, &mut slots)?;
         let outside = kinds.iter().position(|kind| *kind == Kind::Outside);
         let outside = outside.map(|node| Outside {
             node,
             pipe: Rc::default(),
-            inputs: Vec::new(),
+            inputs: BTreeMap::new(),
+            next_input: 0,
         });
-        let names: Vec<String> = slots.iter().map(|slot| slot.name.clone()).collect();
         let begin = WorldEvent::Begin {
             seed: plan.seed,
             epoch_secs: plan.epoch_secs,
-            nodes: names.clone(),
+            nodes: slots.iter().map(|slot| slot.name.clone()).collect(),
             links: links.iter().map(|link| link.name.clone()).collect(),
         };
         let nodes = slots.len();
@@ -70,7 +70,7 @@ impl<'a> World<'a> {
             schedule: schedule(plan, options),
             numbers: Numbers::new(plan),
             whens: Whens::new(plan.whens.len()),
-            record: record(options, names),
+            record: record(options),
             merge: Merge::default(),
             cuts: Cuts::new(options.windows),
             latch: Latch::default(),
@@ -121,7 +121,7 @@ impl<'a> World<'a> {
             origin: place as u32,
             seed: self.plan.seed,
             boot: slot.boots,
-            epoch_secs: self.plan.epoch_secs,
+            epoch_secs: self.options.planted.epoch(self.plan.epoch_secs),
             uplinks: slot.ports.len() as u32,
             started: self.now,
             first_frame: slot.next_frame,
@@ -190,7 +190,7 @@ fn places(plan: &Plan, options: &RunOptions) -> Result<(Vec<Slot>, Vec<Kind>), W
 }
 
 /// The links in order of names. Uplinks count in order of declaration.
-fn links(plan: &Plan, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
+fn links(plan: &Plan, options: &RunOptions, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
     let nodes = slots.len() as u32;
     let mut by_name: Vec<&LinkPlan> = plan.links.iter().collect();
     by_name.sort_by(|a, b| a.name.cmp(&b.name));
@@ -216,7 +216,7 @@ fn links(plan: &Plan, slots: &mut [Slot]) -> Result<Vec<Link>, WorldError> {
             let origin = nodes + 2 * n as u32 + u32::from(side);
             let settings = link.settings[usize::from(side)];
             Direction::new(
-                plan.seed,
+                options.planted.stream(plan.seed),
                 &link.name,
                 (n as u16, side),
                 ends,
@@ -252,7 +252,7 @@ fn schedule(plan: &Plan, options: &RunOptions) -> Schedule {
     Schedule::new(plan, outside)
 }
 
-fn record(options: &RunOptions, nodes: Vec<String>) -> Record {
+fn record(options: &RunOptions) -> Record {
     Record {
         hash: TraceHash::new(),
         trace: Trace::new(options.retention),
@@ -261,6 +261,5 @@ fn record(options: &RunOptions, nodes: Vec<String>) -> Record {
         packets: 0,
         entries: 0,
         typed: true,
-        nodes,
     }
 }

@@ -72,9 +72,10 @@ impl XenMachine {
                 path: path.clone(),
                 value: value.clone(),
             },
-            NodeAction::Inject { .. } => {
-                return Err(ActionError("this machine takes no forged frames".into()));
-            }
+            NodeAction::Inject { domain, frame } => Action::Inject {
+                domain: domain.clone(),
+                frame: frame.clone(),
+            },
         })
     }
 }

@@ -3,7 +3,7 @@
 //! In reading order: `node` what a machine or switch is to the world, `machine` the one that runs Xen with the `guests`
 //! that a registry knows, `switch` the learning switch · `link` a link's two directions, with `impair` (chance), `egress`
 //! (queue and rate), `flight` (what is on its way) · `datagram` and `turmoil` how frames travel between hosts · `fabric` a
-//! node's round · `rounds` windows and the merge · `schedule`, `whens`, `actions`, `faults` the experimenter's deeds ·
+//! node's round · `rounds` windows and the merge · `schedule`, `whens`, `actions`, `faults`, `forge` the experimenter's deeds ·
 //! `scripts` commands for guests · `record` what becomes of an entry, `quiet` when a run is over · `build` a world from a
 //! plan · `reality` bytes from and to the outside · `options` how a run is driven and what it gives back · `sample` random
 //! plans.
@@ -22,12 +22,14 @@ mod egress;
 mod fabric;
 mod faults;
 mod flight;
+mod forge;
 pub mod guests;
 mod impair;
 mod link;
 mod machine;
 pub mod node;
 pub mod options;
+pub mod planted;
 mod quiet;
 mod reality;
 mod record;
@@ -168,7 +170,6 @@ impl<'a> World<'a> {
             why: why.word().to_owned(),
         });
         self.record_own(observer)?;
-        tracing::debug!(target: "evilbit::world", at = ?end, why = why.word(), "the run ends");
         let mut fabric = self.fabric.borrow_mut();
         if why != Ended::Stop {
             let said = self.record.quiet.underway();
@@ -209,7 +210,6 @@ impl<'a> World<'a> {
         observer.observes()
             || self.options.retention != crate::trace::Retention::HashOnly
             || (!self.plan.whens.is_empty() && observer.triggers().is_some())
-            || record::logged()
     }
 
     /// Why the world is over at `now`, if it is.

@@ -5,6 +5,7 @@ use xenemu::Time;
 use xenemu::abi::codec::DecodeError;
 
 use super::node::Leaks;
+use super::planted::Planted;
 use crate::trace::{Entry, Retention, Trace};
 
 /// How windows are cut. No cut changes a trace: that is what the invisibility test drives.
@@ -21,7 +22,7 @@ pub enum WindowMode {
     Random(u64),
 }
 
-/// How a run is driven and what is kept of it. None of it changes the hash, except `drop_payloads`.
+/// How a run is driven and what is kept of it. None of it changes the hash, except `drop_payloads` and `planted`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RunOptions {
     pub windows: WindowMode,
@@ -35,6 +36,8 @@ pub struct RunOptions {
     pub inputs: Vec<RecordedInput>,
     /// Empties the frames inside turmoil's datagrams: a world that still works then would be a fake.
     pub drop_payloads: bool,
+    /// A mistake that makes the world differ from run to run.
+    pub planted: Planted,
 }
 
 /// Bytes that came from outside.

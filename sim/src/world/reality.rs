@@ -1,7 +1,8 @@
 //! The outside: a node whose frames come from, and go to, something that is not simulated.
 //!
-//! Bytes from a tap are stamped with the instant at which the next window starts, recorded as an input, and enter the
-//! world at the far end of the tap's link; replayed, inputs are scheduled actions. What the world sends there comes out
+//! Bytes from a tap are stamped with the instant at which the next window starts and enter the world at the far end of
+//! the tap's link; whoever wants them to happen again notes them as [`RecordedInput`]s, and replayed they are scheduled
+//! actions. The world forgets an input once it is in: it may be served for days. What the world sends outside comes out
 //! with its stamp, and the caller lets it go when the wall clock reaches that.
 
 use std::cell::RefCell;
@@ -21,8 +22,10 @@ pub struct Outside {
     /// Its place among the nodes.
     pub node: usize,
     pub pipe: Rc<RefCell<Pipe>>,
-    /// All inputs so far, and those to come.
-    pub inputs: Vec<RecordedInput>,
+    /// Inputs to come, by their numbers.
+    pub inputs: BTreeMap<usize, RecordedInput>,
+    /// The next input's number.
+    pub next_input: usize,
 }
 
 /// What passes between the driver and the node.
@@ -41,19 +44,14 @@ impl Pipe {
 }
 
 impl World<'_> {
-    /// Bytes come in from outside by a link, now.
+    /// Bytes come in from outside by a link, now. Noted as an input at [`World::now`] and given to
+    /// [`super::RunOptions::inputs`], they come in again.
     pub fn input(&mut self, link: &str, bytes: &[u8]) -> Result<(), WorldError> {
         self.add_input(RecordedInput {
             at: self.now,
             link: link.to_owned(),
             bytes: bytes.to_vec(),
         })
-    }
-
-    /// All inputs so far: given to [`super::RunOptions::inputs`], the world happens again.
-    pub fn inputs(&self) -> &[RecordedInput] {
-        let outside = self.outside.as_ref();
-        outside.map_or(&[], |outside| &outside.inputs)
     }
 
     /// What reached the outside since this was last asked, with the stamps of its arrival.
@@ -70,19 +68,22 @@ impl World<'_> {
         let (Some(outside), Some(_)) = (&mut self.outside, uplink) else {
             return Err(WorldError::NotOutside(input.link));
         };
-        let n = outside.inputs.len();
+        let n = outside.next_input;
+        outside.next_input += 1;
         self.schedule.add(input.at, Group::Input(n));
-        outside.inputs.push(input);
+        outside.inputs.insert(n, input);
         Ok(())
     }
 
     /// Lets the n-th input in.
     pub(super) fn let_in(&mut self, n: usize) {
-        let outside = self.outside.as_ref().expect("inputs need an outside");
-        let RecordedInput { link, bytes, .. } = outside.inputs[n].clone();
+        let outside = self.outside.as_mut().expect("inputs need an outside");
+        let input = outside.inputs.remove(&n);
+        let RecordedInput { link, bytes, .. } = input.expect("an input comes in once");
+        let pipe = outside.pipe.clone();
         let uplink = self.outside_uplink(&link).expect("it was checked");
         let coming = (self.now, uplink, bytes.clone());
-        outside.pipe.borrow_mut().coming.push_back(coming);
+        pipe.borrow_mut().coming.push_back(coming);
         self.say(WorldEvent::Input { link, bytes });
     }
 

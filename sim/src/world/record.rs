@@ -18,8 +18,6 @@ pub struct Record {
     pub entries: u64,
     /// Whether anybody wants typed entries.
     pub typed: bool,
-    /// The nodes' names, for the log.
-    pub nodes: Vec<String>,
 }
 
 impl Record {
@@ -37,7 +35,6 @@ impl Record {
         let entry = raw.decode()?;
         self.follow(&entry);
         if self.typed {
-            self.log(&entry);
             observer.on_entry(&entry);
         }
         Ok(Some(entry))
@@ -71,16 +68,6 @@ impl Record {
             _ => {}
         }
     }
-
-    /// The simulator's own log: each entry with simulated time and author.
-    fn log(&self, entry: &Entry) {
-        let author = match entry.author {
-            Author::World => "world",
-            Author::Link(..) => "link",
-            Author::Node(n) => &self.nodes[usize::from(n)],
-        };
-        tracing::trace!(target: "evilbit::world", at = ?entry.at, author, event = ?entry.event);
-    }
 }
 
 /// Whether an entry matters to a run that nobody looks at.
@@ -90,11 +77,6 @@ fn concerns(raw: &Raw<'_>) -> bool {
         (Author::Link(..), _) | (_, Source::Guest(_)) => true,
         (Author::Node(_), Source::Machine) => quiet::concerns(raw.payload),
     }
-}
-
-/// Whether the log wants entries.
-pub fn logged() -> bool {
-    tracing::enabled!(target: "evilbit::world", tracing::Level::TRACE)
 }
 
 /// The latch of a run's end.

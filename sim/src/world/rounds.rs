@@ -127,7 +127,7 @@ impl World<'_> {
     ) -> Result<(), WorldError> {
         let end = self.round_end().min(self.next_stop()).min(until);
         assert!(end > self.now, "a round goes nowhere");
-        tracing::trace!(target: "evilbit::world", from = ?self.now, to = ?end, "round");
+        tracing::trace!(target: "evilbit::rounds", at = ?self.now, until = ?end, "round");
         self.fabric.borrow_mut().stats.rounds += 1;
         self.step(end)?;
         self.now = end;

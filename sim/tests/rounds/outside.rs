@@ -54,7 +54,7 @@ fn live(plan: &Plan) -> (Run, Vec<RecordedInput>, Outputs) {
     let options = options(WindowMode::Whole, vec![]);
     let toys = Toys { nodes: 2 };
     let mut world = World::build(plan, &toys, &options).expect("the plan is sound");
-    let mut outputs = Vec::new();
+    let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < END {
         let due = world.next_due().map_or(END, |due| due.0);
@@ -67,13 +67,13 @@ fn live(plan: &Plan) -> (Run, Vec<RecordedInput>, Outputs) {
         .min(END);
         assert_eq!(world.advance(Time(at), &mut ()).expect("it runs"), None);
         if at % 3 != 0 {
-            world
-                .input("out-toy", &frame(at))
-                .expect("it leads outside");
+            let (link, bytes) = ("out-toy".to_owned(), frame(at));
+            world.input(&link, &bytes).expect("it leads outside");
+            let at = world.now();
+            inputs.push(RecordedInput { at, link, bytes });
         }
         outputs.extend(world.outputs());
     }
-    let inputs = world.inputs().to_vec();
     let run = world.finish(Ended::Caller, &mut ()).expect("it ends");
     (run, inputs, outputs)
 }

@@ -108,6 +108,9 @@ pub enum VifError {
     /// A node does not say what it should.
     #[error("xenstore: {0} is {1:?}")]
     Node(String, String),
+    /// What was published is not what the backend can connect to: it would not be the next time either.
+    #[error("the backend refuses to connect")]
+    Refused,
     /// The device.
     #[error(transparent)]
     Device(#[from] NetfrontError),
@@ -117,6 +120,8 @@ pub enum VifError {
 enum End {
     /// The backend wants to close.
     BackendCloses,
+    /// It wants to although it never was connected.
+    Refused,
     /// The backend broke the rules; the kernel has given everything back.
     Failed(NetfrontError),
     /// A suspend took everything away: connect again at once.
@@ -157,17 +162,19 @@ impl<S: TcpIp> Vif<S> {
         loop {
             let backend = self.xs.read_text(&self.node("backend")).await?;
             let watch = self.xs.watch(&format!("{backend}/state")).await?;
-            match self.connection(&backend, &watch, up).await? {
-                End::Lost => {}
-                End::Failed(error) => {
-                    self.close(&backend, &watch).await?;
-                    return Err(error.into());
-                }
-                End::BackendCloses => self.close(&backend, &watch).await?,
+            let end = self.connection(&backend, &watch, up).await?;
+            if !matches!(end, End::Lost) {
+                self.close(&backend, &watch).await?;
+            }
+            if let End::Failed(error) = end {
+                return Err(error.into());
             }
             let online = self.xs.read(&format!("{backend}/online")).await;
             if online.ok().as_deref() != Some(b"1") {
                 return Ok(());
+            }
+            if let End::Refused = end {
+                return Err(VifError::Refused);
             }
             self.set_state(XenbusState::Initialising).await?;
         }
@@ -201,8 +208,10 @@ impl<S: TcpIp> Vif<S> {
         self.publish(opened, features).await?;
         let connecting = |state| !is_over(state);
         let connected = |state| state == XenbusState::Connected;
-        if let Some(end) = self.wait(backend, watch, connected, connecting).await? {
-            return Ok(end);
+        match self.wait(backend, watch, connected, connecting).await? {
+            None => {}
+            Some(End::BackendCloses) => return Ok(End::Refused),
+            Some(end) => return Ok(end),
         }
         self.wish(Wish::Start {
             mac: config.mac,

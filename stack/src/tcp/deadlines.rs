@@ -66,7 +66,8 @@ impl Deadlines {
     }
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.at.iter().min().copied().filter(|&at| at != NEVER)
+        let earliest = self.at.iter().fold(NEVER, |least, &at| least.min(at));
+        (earliest != NEVER).then_some(earliest)
     }
     /// A timer that is due, stopped now.
     pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
@@ -82,14 +83,12 @@ impl Deadlines {
     }
     /// Which kinds are set.
     pub fn kinds(&self) -> TimerKinds {
-        ALL.into_iter()
-            .filter(|&t| self.is_armed(t))
-            .map(|t| match t {
-                Timer::Retransmit | Timer::Persist | Timer::DelayedAck => TimerKinds::FINISH,
-                Timer::KeepAlive => TimerKinds::KEEP_ALIVE,
-                Timer::Linger => TimerKinds::TIME_WAIT,
-            })
-            .fold(TimerKinds::empty(), TimerKinds::union)
+        let finish = [Timer::Retransmit, Timer::Persist, Timer::DelayedAck];
+        let mut kinds = TimerKinds::empty();
+        kinds.set(TimerKinds::FINISH, finish.iter().any(|&t| self.is_armed(t)));
+        kinds.set(TimerKinds::KEEP_ALIVE, self.is_armed(Timer::KeepAlive));
+        kinds.set(TimerKinds::TIME_WAIT, self.is_armed(Timer::Linger));
+        kinds
     }
 }
 

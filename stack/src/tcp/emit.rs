@@ -168,11 +168,16 @@ impl Outgoing<'_> {
             sum.add(header.as_bytes());
             sum.add(self.options.as_bytes());
             sum.add_copy(first, self.text.0);
-            sum.add_copy(second, self.text.1);
+            if !second.is_empty() {
+                sum.add_copy(second, self.text.1);
+            }
             sum.finish()
         };
         header.checksum = checksum.into();
-        head[..HEADER_LEN].copy_from_slice(header.as_bytes());
-        head[HEADER_LEN..].copy_from_slice(self.options.as_bytes());
+        let (fixed, options) = head.split_at_mut(HEADER_LEN);
+        fixed.copy_from_slice(header.as_bytes());
+        if !options.is_empty() {
+            options.copy_from_slice(self.options.as_bytes());
+        }
     }
 }

@@ -152,7 +152,11 @@ impl Tcp {
         };
         for _ in 0..burst {
             self.shared.fuel.burn(1);
-            let Some(mut plan) = connection.next_segment(&self.shared) else {
+            let planned = connection
+                .may_have_something_to_send()
+                .then(|| connection.next_segment(&self.shared))
+                .flatten();
+            let Some(mut plan) = planned else {
                 connection.rest(&mut self.shared, now);
                 return Ok(false);
             };

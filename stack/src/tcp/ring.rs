@@ -48,7 +48,9 @@ impl Ring {
         let at = self.index(offset);
         let first = bytes.len().min(self.capacity() - at);
         self.memory[at..at + first].copy_from_slice(&bytes[..first]);
-        self.memory[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        if first < bytes.len() {
+            self.memory[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        }
     }
 
     /// Queues the next `n` bytes, which were written before.
@@ -77,7 +79,9 @@ impl Ring {
         let n = to.len().min(self.len());
         let (a, b) = self.slices(0, n);
         to[..a.len()].copy_from_slice(a);
-        to[a.len()..n].copy_from_slice(b);
+        if !b.is_empty() {
+            to[a.len()..n].copy_from_slice(b);
+        }
         self.consume(n);
         n
     }
@@ -109,6 +113,10 @@ impl Ring {
             return;
         }
         let mut memory = pool.take(need.max(self.hint as usize));
+        if old == 0 {
+            self.memory = memory;
+            return;
+        }
         let head = self.head as usize;
         memory[..old - head].copy_from_slice(&self.memory[head..]);
         memory[old - head..old].copy_from_slice(&self.memory[..head]);

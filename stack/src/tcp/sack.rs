@@ -97,6 +97,9 @@ impl Scoreboard {
 
     /// SetPipe(): octets under way.
     pub fn pipe(&self, f: &InFlight) -> u32 {
+        if self.ranges.is_empty() {
+            return f.max.after(f.una) + f.high_rxt.min(f.max).after(f.una);
+        }
         let mut pipe = 0;
         let mut from = f.una;
         for hole in self.holes(f) {

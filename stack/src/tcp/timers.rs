@@ -45,25 +45,23 @@ impl TimerHeap {
                 self.heap.push((at, index));
                 self.rise(self.heap.len() - 1);
             }
-            (_, Some(at)) if self.heap[place].0 == at => {}
             (_, Some(at)) => {
-                self.heap[place].0 = at;
-                self.settle(place);
+                let before = core::mem::replace(&mut self.heap[place].0, at);
+                if at > before {
+                    self.sink(place);
+                } else if at < before {
+                    self.rise(place);
+                }
             }
             (_, None) => {
                 self.place[slot] = ABSENT;
                 self.heap.swap_remove(place);
                 if place < self.heap.len() {
-                    self.settle(place);
+                    let place = self.rise(place);
+                    self.sink(place);
                 }
             }
         }
-    }
-
-    /// Moves an entry whose deadline changed to its place.
-    fn settle(&mut self, at: usize) {
-        let at = self.rise(at);
-        self.sink(at);
     }
 
     fn rise(&mut self, mut at: usize) -> usize {

@@ -19,6 +19,10 @@ macro_rules! errnos {
             pub const fn name(self) -> &'static str {
                 match self { $(Errno::$name => stringify!($name),)* }
             }
+            /// The error of a register's negative value.
+            pub fn from_code(code: i64) -> Option<Errno> {
+                match code { $(-$value => Some(Errno::$name),)* _ => None }
+            }
             /// The error with that name, as xenstored sends it.
             pub fn from_name(name: &str) -> Option<Errno> {
                 match name { $(stringify!($name) => Some(Errno::$name),)* _ => None }

@@ -1,4 +1,5 @@
 #![no_std]
+#![forbid(unsafe_code)]
 //! The contract between a guest and Xen.
 //!
 //! Guests (`evilbit-stack`) and the emulated machine (`evilbit-xenemu`) know each other only through this crate:

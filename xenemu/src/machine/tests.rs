@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use xen_abi::event_channel::{EvtchnOp, VIRQ_TIMER};
+use xen_abi::grant_table::GNTTAB_RESERVED_XENSTORE;
 use xen_abi::hvm::{HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_CONSOLE_PFN, HvmOp};
 use xen_abi::io::console;
 use xen_abi::memory::{MapSpace, MemoryOp};
@@ -484,4 +485,20 @@ fn nothing_comes_before_the_last_windows_end() {
     let mut machine = Machine::new(config(vec![]));
     machine.run_until(Time(10));
     machine.receive(Time(9), UplinkId(0), 0, frame(1));
+}
+
+#[test]
+fn what_dom0_forgets_to_give_back_is_counted() {
+    let mut machine = machine(|_, _, _| Block::Halt);
+    machine.run_until(SECOND);
+    let [info] = &machine.domains()[..] else {
+        panic!("one domain was created");
+    };
+    let hv = &mut machine.host.hv;
+    let mapped = hv.map_page(DomId(0), info.domid, GNTTAB_RESERVED_XENSTORE, true);
+    assert!(mapped.is_ok(), "dom0 may map it");
+    let leaks = machine.destroy_all();
+    assert_eq!((leaks.maps, leaks.grants), (1, 1));
+    assert!(leaks.pages > 0, "the page is held");
+    assert_eq!(state(&machine), [DomainState::Dying], "a zombie");
 }

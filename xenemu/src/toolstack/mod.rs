@@ -161,6 +161,13 @@ impl Machine {
                 let vif = VifId { domid, handle };
                 self.vifs.detach(&mut self.host.store, vif, now)?;
             }
+            Action::Inject { domain, frame } => {
+                let domid = self.live(&domain)?;
+                let now = self.host.hv.now();
+                let forged = self.host.frame_born(frame.into(), true);
+                let first = VifId { domid, handle: 0 };
+                self.netback.deliver(&self.host.hv, first, forged, now);
+            }
         }
         Ok(())
     }

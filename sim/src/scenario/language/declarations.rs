@@ -193,14 +193,10 @@ pub const WORDS: &[Word] = &[
         required("domain", Domain, "whose calls are counted"),
         required(
             "call",
-            Number(0, u64::MAX),
-            "the call, counting from 0 at boot",
+            Number(1, u64::MAX),
+            "the call, counting from 1 at boot",
         ),
-        required(
-            "actor",
-            Text,
-            "netback, xenstored, xenconsoled, bridge, or a domain of the machine",
-        ),
+        required("actor", Text, "netback, xenstored, xenconsoled or bridge"),
         default(
             "steps",
             Number(1, 1_000_000),

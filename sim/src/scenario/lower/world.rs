@@ -45,13 +45,13 @@ impl Lower<'_> {
     fn switch_point(&mut self, node: &Node, machine: &str) -> SwitchPoint {
         let domain = node.prop_string("domain").expect("required");
         let actor = node.prop_string("actor").expect("required");
-        let mut actors: Vec<&str> = self
+        let domains: Vec<&str> = self
             .names
             .domains()
             .filter(|d| self.names.machine_of(d) == Some(machine))
             .collect();
-        if !actors.contains(&domain.as_str()) {
-            let hint = one_of(&domain, &actors, "the machine has no domain");
+        if !domains.contains(&domain.as_str()) {
+            let hint = one_of(&domain, &domains, "the machine has no domain");
             self.problem(
                 node.prop_span("domain"),
                 format!("{domain:?} is not a domain of this machine"),
@@ -59,12 +59,11 @@ impl Lower<'_> {
                 hint,
             );
         }
-        actors.extend(ACTORS);
-        if !actors.contains(&actor.as_str()) {
-            let hint = one_of(&actor, &actors, "");
+        if !ACTORS.contains(&actor.as_str()) {
+            let hint = one_of(&actor, &ACTORS, "");
             self.problem(
                 node.prop_span("actor"),
-                format!("nobody on this machine is called {actor:?}"),
+                format!("no actor of dom0 is called {actor:?}"),
                 "unknown actor",
                 hint,
             );

@@ -7,7 +7,7 @@ use super::bytes::{ones_complement_sum, pseudo_header_sum, u8_at, u16_at, u32_at
 use super::ipv4::{self, Ipv4};
 
 /// Bytes of a header without options.
-const HEADER_LEN: usize = 20;
+pub const HEADER_LEN: usize = 20;
 
 /// The control bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
