@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -295,4 +296,24 @@ fn the_public_suites_come_through_a_print_unchanged() {
             Err(report) => assert!(path.with_extension("exfail").exists(), "{report}"),
         }
     }
+}
+
+/// The quickest of three readings counts: a busy machine is no fault of the parser.
+#[test]
+fn the_public_suites_are_read_within_a_second() {
+    let Some(folder) = corpora() else {
+        return;
+    };
+    let mut paths = Vec::new();
+    scripts(&folder, &mut paths);
+    let definitions = Definitions::of_the_suites();
+    let reading = |_| {
+        let started = Instant::now();
+        let read = paths.iter().map(|path| super::load(path, &definitions));
+        let good = read.filter(Result::is_ok).count();
+        assert!(good > 0, "no script below {}", folder.display());
+        started.elapsed()
+    };
+    let quickest = (0..3).map(reading).min().expect("three readings");
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
