@@ -3,7 +3,7 @@
 //! In reading order, which is the way of a file:
 //!
 //! - [`lex`]: bytes to [`token`]s; [`define`] replaces names and decides `#ifdef`; a [`cursor`] walks over what is left
-//! - [`parse`]: options, init command, events, cleanup command; the tree that it makes is in [`ast`]
+//! - [`parse`](mod@parse): options, init command, events, cleanup command; the tree that it makes is in [`ast`]
 //! - an event has a [`time`] and is a [`packet`], a [`call`], a [`command`] or code
 //! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
 //!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
