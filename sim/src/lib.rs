@@ -36,6 +36,7 @@ pub mod cli;
 pub mod divergence;
 pub mod failure;
 pub mod oracle;
+pub mod packetdrill;
 pub mod plan;
 pub mod rng;
 pub mod runner;

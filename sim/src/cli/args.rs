@@ -31,6 +31,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Serve a scenario's network on a Linux tap interface, in real time.
     Serve(ServeArgs),
+    /// Look into packetdrill scripts: what each of them uses, and what blocks them.
+    Packetdrill(PacketdrillArgs),
     /// Explain a topic: `evilbit help scenario` is the language's reference.
     Help(HelpArgs),
 }
@@ -114,6 +116,23 @@ pub struct ServeArgs {
     /// Write a capture of every interface to FILE, as pcapng.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
+}
+
+/// `evilbit packetdrill`
+#[derive(Debug, Args)]
+pub struct PacketdrillArgs {
+    /// Scripts (.pkt), or folders of them.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print each script's path, its number of events and the constructs that it uses.
+    #[arg(long, required = true)]
+    pub list: bool,
+    /// Print each construct that is not supported and how many scripts it blocks, instead.
+    #[arg(long)]
+    pub missing: bool,
+    /// Only scripts whose path contains this.
+    #[arg(long, value_name = "S")]
+    pub filter: Option<String>,
 }
 
 /// `evilbit help`

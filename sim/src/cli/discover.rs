@@ -1,4 +1,4 @@
-//! Which scenarios a list of paths names: files as they are, folders by all scenarios below them, in order of names.
+//! Which files a list of paths names: files as they are, folders by all files of the sort below them, in order of names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,36 @@ use thiserror::Error;
 /// How deep folders are searched.
 const DEPTH_MAX: usize = 32;
 
-/// Why a path names no scenario.
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Scenarios, `.kdl`.
+    Scenario,
+    /// packetdrill scripts, `.pkt`.
+    Script,
+}
+
+impl Sort {
+    fn extension(self) -> &'static str {
+        match self {
+            Sort::Scenario => "kdl",
+            Sort::Script => "pkt",
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Sort::Scenario => "scenario",
+            Sort::Script => "script",
+        }
+    }
+
+    fn fits(self, path: &Path) -> bool {
+        path.extension().is_some_and(|e| e == self.extension())
+    }
+}
+
+/// Why a path names no such file.
 #[derive(Debug, Error, Diagnostic)]
 pub enum DiscoverError {
     #[error("{}: {error}", path.display())]
@@ -18,18 +47,18 @@ pub enum DiscoverError {
         #[source]
         error: std::io::Error,
     },
-    #[error("{}: no scenario in this folder", path.display())]
-    #[diagnostic(help("scenarios are files that end in .kdl"))]
-    Empty { path: PathBuf },
+    #[error("{}: no {} in this folder", path.display(), sort.noun())]
+    #[diagnostic(help("{}s are files that end in .{}", sort.noun(), sort.extension()))]
+    Empty { path: PathBuf, sort: Sort },
     #[error("{}: folders are nested more than {DEPTH_MAX} deep", path.display())]
     TooDeep { path: PathBuf },
-    #[error("{}: not a scenario", path.display())]
-    #[diagnostic(help("scenarios are files that end in .kdl"))]
-    NotAScenario { path: PathBuf },
+    #[error("{}: not a {}", path.display(), sort.noun())]
+    #[diagnostic(help("{}s are files that end in .{}", sort.noun(), sort.extension()))]
+    NotOfTheSort { path: PathBuf, sort: Sort },
 }
 
-/// The scenarios that `paths` name, each path's in order of their names.
-pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
+/// The files of a sort that `paths` name, each path's in order of their names.
+pub fn files(paths: &[PathBuf], sort: Sort) -> Result<Vec<PathBuf>, DiscoverError> {
     let mut found = Vec::new();
     for path in paths {
         let meta = fs::metadata(path).map_err(|error| DiscoverError::Io {
@@ -38,20 +67,31 @@ pub fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
         })?;
         if meta.is_dir() {
             let before = found.len();
-            below(path, DEPTH_MAX, &mut found)?;
+            below(path, sort, DEPTH_MAX, &mut found)?;
             if found.len() == before {
-                return Err(DiscoverError::Empty { path: path.clone() });
+                return Err(DiscoverError::Empty {
+                    path: path.clone(),
+                    sort,
+                });
             }
-        } else if path.extension().is_some_and(|e| e == "kdl") {
+        } else if sort.fits(path) {
             found.push(path.clone());
         } else {
-            return Err(DiscoverError::NotAScenario { path: path.clone() });
+            return Err(DiscoverError::NotOfTheSort {
+                path: path.clone(),
+                sort,
+            });
         }
     }
     Ok(found)
 }
 
-fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), DiscoverError> {
+fn below(
+    folder: &Path,
+    sort: Sort,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), DiscoverError> {
     let io = |error| DiscoverError::Io {
         path: folder.to_owned(),
         error,
@@ -71,8 +111,8 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Di
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     for (path, kind) in paths {
         if kind.is_dir() {
-            below(&path, depth - 1, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|e| e == "kdl") {
+            below(&path, sort, depth - 1, found)?;
+        } else if kind.is_file() && sort.fits(&path) {
             found.push(path);
         }
     }

@@ -1,7 +1,8 @@
 //! The command line: words in, exit codes out.
 //!
-//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`help`]. [`discover`] finds
-//! scenarios, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`out`] is stdout, [`log`] the simulator's talk on stderr.
+//! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`packetdrill`], [`help`].
+//! [`discover`] finds files, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`out`] is stdout,
+//! [`log`] the simulator's talk on stderr.
 //!
 //! Exit codes: 0 all held; 1 an expectation, a snapshot or an invariant failed; 2 the input or the usage was bad, and
 //! nothing was written.
@@ -12,6 +13,7 @@ pub mod help;
 pub mod log;
 pub mod out;
 pub mod outputs;
+pub mod packetdrill;
 pub mod run;
 pub mod serve;
 pub mod session;
@@ -109,6 +111,7 @@ fn command(cli: &Cli, out: &mut Out) -> Result<Exit, BadInput> {
         Command::Replay(args) => run::replay(args, out),
         Command::Test(args) => test::test(args, out),
         Command::Serve(args) => serve::serve(args, out),
+        Command::Packetdrill(args) => packetdrill::packetdrill(args, out),
         Command::Help(args) => help::help(args, out),
     }
 }

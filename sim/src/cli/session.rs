@@ -31,7 +31,7 @@ pub struct Loaded {
 
 /// Reads all scenarios before any of them runs: a bad one stops the command while nothing is written.
 pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Loaded>, BadInput> {
-    let found = super::discover::scenarios(paths).map_err(|e| {
+    let found = super::discover::files(paths, super::discover::Sort::Scenario).map_err(|e| {
         let hint = miette::Diagnostic::help(&e).map(|h| h.to_string());
         BadInput::say(&e, hint.as_deref())
     })?;

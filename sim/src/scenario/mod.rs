@@ -20,7 +20,7 @@ mod prescan;
 mod reference;
 pub mod report;
 mod shape;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
 mod units;
 mod value;

@@ -1,0 +1,76 @@
+//! `evilbit packetdrill`: what scripts of the packetdrill suites use, and what blocks how many of them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::args::PacketdrillArgs;
+use super::discover::{self, Sort};
+use super::out::Out;
+use super::{BadInput, Exit};
+use crate::packetdrill::construct::{Construct, constructs};
+use crate::packetdrill::survey::Survey;
+use crate::packetdrill::{self, Definitions};
+
+/// A script that was read.
+struct Listed {
+    path: PathBuf,
+    events: usize,
+    used: BTreeSet<Construct>,
+}
+
+/// Lists scripts, or what blocks them. A bad script does not hide the others, but it is bad input.
+pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInput> {
+    let found = discover::files(&args.paths, Sort::Script).map_err(|error| {
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        BadInput::say(&error, help.as_deref())
+    })?;
+    let chosen = found.into_iter().filter(|path| is_chosen(args, path));
+    let read: Vec<Result<Listed, BadInput>> = chosen.map(load).collect();
+    let bad = read.iter().filter(|script| script.is_err()).count();
+    let scripts: Vec<Listed> = read.into_iter().flatten().collect();
+    match args.missing {
+        true => missing(scripts, bad, out),
+        false => list(&scripts, out),
+    }
+    Ok(if bad == 0 { Exit::Held } else { Exit::Bad })
+}
+
+/// Reads a script, or says what is wrong with it.
+fn load(path: PathBuf) -> Result<Listed, BadInput> {
+    let script = packetdrill::load(&path, &Definitions::of_the_suites());
+    let script = script.map_err(|report| BadInput::show(&report))?;
+    Ok(Listed {
+        path,
+        events: script.events.len(),
+        used: constructs(&script),
+    })
+}
+
+fn is_chosen(args: &PacketdrillArgs, path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    args.filter
+        .as_ref()
+        .is_none_or(|filter| path.contains(filter.as_str()))
+}
+
+fn list(scripts: &[Listed], out: &mut Out) {
+    for script in scripts {
+        let used: Vec<String> = script.used.iter().map(Construct::to_string).collect();
+        let path = script.path.display();
+        out.line(format_args!("{path} {} {}", script.events, used.join(" ")));
+    }
+}
+
+fn missing(scripts: Vec<Listed>, bad: usize, out: &mut Out) {
+    let mut survey = Survey::default();
+    for script in scripts {
+        survey.add(script.used);
+    }
+    for (construct, scripts) in survey.missing() {
+        out.line(format_args!("{scripts:>6} {construct}"));
+    }
+    let (blocked, all) = (survey.blocked, survey.scripts + bad);
+    out.line(format_args!(
+        "{blocked} of {all} scripts are blocked, {bad} cannot be read"
+    ));
+}
