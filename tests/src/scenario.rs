@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use evilbit::cli::discover;
+use evilbit::cli::discover::{self, Sort};
 use evilbit::plan::{Plan, Scope};
 use evilbit::runner::{self, Outcome};
 use evilbit::scenario::{self, Overrides};
@@ -28,7 +28,7 @@ pub fn root() -> &'static Path {
 
 /// Every scenario, in order of names.
 pub fn all() -> Vec<Scenario> {
-    let found = discover::scenarios(&[root().join("scenarios")]);
+    let found = discover::files(&[root().join("scenarios")], Sort::Scenario);
     let paths = found.expect("there are scenarios");
     paths.into_iter().map(read).collect()
 }
