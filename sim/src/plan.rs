@@ -400,6 +400,12 @@ pub enum Matcher {
         from: Option<String>,
         event: String,
     },
+    /// A frame to a vif of `domain` that its machine dropped, for that reason (or any): `vif queue full`, `vif down`,
+    /// `too long`, `runt`, `bad grant`. Candidates are all frames that reached the vif, or did not.
+    Dropped {
+        domain: String,
+        reason: Option<String>,
+    },
     /// A hypercall by the header's name, made by `domain` (or any).
     Hypercall { domain: Option<String>, op: String },
     /// Resources that were not given back at the end: `grants`, `ports`, `maps`, `watches`, `transactions`, `pages`, or `all`.

@@ -2,12 +2,14 @@
 
 use stack::event::Event as GuestEvent;
 use xenemu::abi::DomId;
+use xenemu::event::Tap;
 
 use super::context::Context;
 use super::matcher::Verdict;
 use super::tracker::Direction;
 use crate::plan::Matcher;
 use crate::trace::entry::{Author, Entry, Event, LinkEvent};
+use crate::view::notes::drop_word;
 use crate::view::words::{life_word, link_word, note_word};
 
 /// Whether an entry could be meant, and whether it is.
@@ -30,6 +32,7 @@ pub fn judge(matcher: &Matcher, entry: &Entry, context: &Context) -> Verdict {
         Matcher::Link { link, from, event } => {
             link_event(link, from.as_deref(), event, entry, context)
         }
+        Matcher::Dropped { domain, reason } => dropped(domain, reason.as_deref(), entry, context),
         Matcher::Hypercall { domain, op } => hypercall(domain.as_deref(), op, entry, context),
         Matcher::ScriptDone { domain } => script_done(domain, entry, context),
         // Judged elsewhere: packets and pages with their own state, leaks after the run.
@@ -167,6 +170,24 @@ fn link_event(
         LinkEvent::Serialised { reordered, .. } => *reordered && word == "reordered",
         other => link_word(other) == word,
     })
+}
+
+/// Any frame that reaches the domain's vif is a candidate: it could have been dropped.
+fn dropped(domain: &str, reason: Option<&str>, entry: &Entry, context: &Context) -> Verdict {
+    let subject = |event: &xenemu::Event| match event {
+        xenemu::Event::FrameAt { tap, .. } | xenemu::Event::FrameDropped { tap, .. } => match tap {
+            Tap::VifIn(domid, _) => Some(*domid),
+            Tap::VifOut(..) | Tap::UplinkOut(_) | Tap::UplinkIn(_) => None,
+        },
+        _ => None,
+    };
+    match about(Some(domain), entry, context, subject) {
+        Some(xenemu::Event::FrameDropped { reason: found, .. }) => {
+            Verdict::candidate(reason.is_none_or(|reason| drop_word(*found) == reason))
+        }
+        Some(_) => Verdict::candidate(false),
+        None => Verdict::default(),
+    }
 }
 
 fn hypercall(domain: Option<&str>, name: &str, entry: &Entry, context: &Context) -> Verdict {

@@ -112,7 +112,7 @@ fn site_of(plan: &Plan, server: &str) -> Option<Arc<Site>> {
 mod tests {
     use super::*;
     use crate::plan::{At, PacketKind, PacketMatcher, Page};
-    use crate::view::testing::{BLOG, DOMID, LAPTOP, READER, Stream, TcpSpec, plan};
+    use crate::view::testing::{BLOG, DOMID, EC2, LAPTOP, READER, Stream, TcpSpec, plan};
     use std::collections::BTreeMap;
     use xenemu::abi::DomId;
     use xenemu::event::Life;
@@ -249,6 +249,30 @@ mod tests {
         };
         assert_eq!(count(&from("laptop"), &plan(), &stream), (1, 1));
         assert_eq!(count(&from("ec2"), &plan(), &stream), (0, 0));
+    }
+
+    #[test]
+    fn a_dropped_frame_is_matched_by_the_vif_it_was_for_and_by_why() {
+        use xenemu::event::{DropReason, Tap};
+        let mut stream = Stream::begin();
+        let to_reader = stream.send(5, EC2, vec![0; 60]);
+        stream.deliver(6, LAPTOP, to_reader);
+        let tap = Tap::VifIn(DOMID, 0);
+        let drop = xenemu::Event::FrameDropped {
+            frame: to_reader,
+            tap,
+            reason: DropReason::VifQueueFull,
+        };
+        stream.machine(7, LAPTOP, drop);
+        let dropped = |domain: &str, reason: Option<&str>| Matcher::Dropped {
+            domain: domain.into(),
+            reason: reason.map(str::to_owned),
+        };
+        let counts = |matcher| count(&matcher, &plan(), &stream);
+        assert_eq!(counts(dropped("reader", None)), (2, 1));
+        assert_eq!(counts(dropped("reader", Some("vif queue full"))), (2, 1));
+        assert_eq!(counts(dropped("reader", Some("vif down"))), (2, 0));
+        assert_eq!(counts(dropped("blog", None)), (0, 0));
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub fn matcher(matcher: &Matcher) -> String {
             .arg(link)
             .text("is", event)
             .opt_text("from", from),
+        Matcher::Dropped { domain, reason } => {
+            words.word("dropped").arg(domain).opt_text("is", reason)
+        }
         Matcher::Hypercall { domain, op } => {
             words.word("xen").text("op", op).opt_text("domain", domain)
         }

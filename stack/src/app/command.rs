@@ -78,6 +78,13 @@ pub enum Command {
         remote: String,
         data: Vec<u8>,
     },
+    /// Sends `count` datagrams of `len` bytes of the pattern each, one after the other.
+    SendToPattern {
+        name: String,
+        remote: String,
+        len: u16,
+        count: u32,
+    },
     /// Receives a datagram with exactly these bytes.
     RecvFrom { name: String, data: Vec<u8> },
     /// Receives any datagram of at least `least` bytes.
@@ -275,6 +282,7 @@ commands! {
     "set-option" => SetOption { name, option, value };
     "udp" => Udp { name, local };
     "send-to" => SendTo { name, remote, data };
+    "send-to-pattern" => SendToPattern { name, remote, len, count };
     "recv-from" => RecvFrom { name, data };
     "recv-from-any" => RecvFromAny { name, least };
     "http-get" => HttpGet { name, path, status, close };

@@ -202,10 +202,30 @@ fn comments_say_what_the_bytes_do_not() {
     assert!(with("duplicated").contains("services/discard"));
     assert!(with("died on the link").contains("world/machine-power-failure"));
     assert!(with("forged").contains("evil/spoofed-ping"));
+    assert!(with("dropped: vif queue full").contains("world/paused-domain"));
     // A scenario whose line is good and whose peers are honest has nothing to remark.
     for word in ["lost", "retransmission", "dropped", "forged", "evil"] {
         assert!(!with(word).contains("services/echo"), "{word}");
     }
+}
+
+#[test]
+fn a_dropped_frame_is_said_to_be_where_it_was_sent_and_is_nowhere_else() {
+    let Some(captures) =
+        captures("a_dropped_frame_is_said_to_be_where_it_was_sent_and_is_nowhere_else")
+    else {
+        return;
+    };
+    let dropped = |tap: &str| {
+        let is_it = |c: &&TapCapture| c.scenario == "world/paused-domain" && c.tap == tap;
+        let capture = captures.iter().find(is_it).expect("it was captured");
+        let packets = capture.packets.iter();
+        packets.filter(|p| p.comment.contains("dropped")).count()
+    };
+    // As many as the scenario expects, from either.
+    assert_eq!(dropped("neighbour vif0"), 622);
+    assert_eq!(dropped("friend vif0"), 3);
+    assert_eq!(dropped("sleeper vif0"), 0);
 }
 
 #[test]

@@ -141,4 +141,11 @@ pub const MUTANTS: &[Mutant] = &[
         broken: ".saturating_mul(1 << doublings.min(0))",
         why: "the retransmission timer does not back off",
     },
+    Mutant {
+        scenario: "scenarios/world/paused-domain.kdl",
+        file: "xenemu/src/netback/rx.rs",
+        line: "if self.queued + cost(&frame) > QUEUE_BYTES {",
+        broken: "if self.queue.len() > QUEUE_BYTES {",
+        why: "the queue towards a guest holds as many frames as it should hold bytes",
+    },
 ];

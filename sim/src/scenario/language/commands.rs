@@ -100,9 +100,19 @@ pub const WORDS: &[Word] = &[
             arg("address", Endpoint),
             optional("text", Text),
         ],
-        "Sends a datagram.",
+        "Sends a datagram, or many.",
     )
-    .with(&[BYTES]),
+    .with(&[
+        BYTES,
+        &[
+            prop("pattern", Number(1, 65_507), "so many bytes of the pattern 0, 1, … 250, 0, …"),
+            prop(
+                "count",
+                Number(1, 1_000_000),
+                "with pattern: so many datagrams, one after the other (1)",
+            ),
+        ],
+    ]),
     Word::new(
         "recv-from",
         SCRIPT,

@@ -99,6 +99,14 @@ const LINK_EVENTS: Kind = Choice(&[
     "died",
 ]);
 
+const DROP_REASONS: Kind = Choice(&[
+    "vif queue full",
+    "vif down",
+    "too long",
+    "runt",
+    "bad grant",
+]);
+
 /// What can leak, as `xen` says it.
 pub const LEAKS: &[(&str, &str)] = &[
     ("leaked", "all"),
@@ -186,6 +194,11 @@ pub const WORDS: &[Word] = &[
             required("is", LINK_EVENTS, ""),
             prop("from", Node, "in the direction that begins at this end"),
         ],
+        COUNT,
+        VACUOUS,
+    ]),
+    Word::new("dropped", JUDGE, &[arg("domain", Domain)], "A frame to a domain that its machine dropped.").with(&[
+        &[prop("is", DROP_REASONS, "for this reason")],
         COUNT,
         VACUOUS,
     ]),

@@ -153,14 +153,7 @@ impl Lower<'_> {
                 name,
                 local: node.text_if(1).unwrap_or("").to_owned(),
             },
-            "send-to" => match self.payload(node, 2, &["hex"])? {
-                Payload::Bytes(data) => Command::SendTo {
-                    name,
-                    remote: text(1),
-                    data,
-                },
-                Payload::Other(prop) => unreachable!("{prop} is no payload of a datagram"),
-            },
+            "send-to" => return self.send_to(node, name),
             "recv-from" => match self.payload(node, 1, &["hex", "any"])? {
                 Payload::Bytes(data) => Command::RecvFrom { name, data },
                 Payload::Other(_) => Command::RecvFromAny {
@@ -246,6 +239,28 @@ impl Lower<'_> {
                 "`least` goes with the end of the stream".into(),
                 "without eof=#true",
                 "add eof=#true, or write any=N for exactly N bytes",
+            );
+        }
+        Some(command)
+    }
+
+    fn send_to(&mut self, node: &Node, name: String) -> Option<Command> {
+        let remote = node.text(1).to_owned();
+        let command = match self.payload(node, 2, &["hex", "pattern"])? {
+            Payload::Bytes(data) => Command::SendTo { name, remote, data },
+            Payload::Other(_) => Command::SendToPattern {
+                name,
+                remote,
+                len: narrow(node.prop_number("pattern")),
+                count: narrow(node.prop_number("count").or(Some(1))),
+            },
+        };
+        if node.wrote("count") && !matches!(command, Command::SendToPattern { .. }) {
+            self.problem(
+                node.prop_span("count"),
+                "`count` goes with a pattern".into(),
+                "without pattern=",
+                "write pattern=N, or a line for each datagram",
             );
         }
         Some(command)

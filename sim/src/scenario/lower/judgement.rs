@@ -149,6 +149,10 @@ impl Lower<'_> {
             },
             "site" => self.site_fetched(node),
             "link-event" => self.link_event(node),
+            "dropped" => Matcher::Dropped {
+                domain: domain(),
+                reason: node.prop_string("is"),
+            },
             "xen" => return self.xen(node),
             "script" => Matcher::ScriptDone { domain: domain() },
             other => unreachable!("{other} is a matcher without a meaning"),

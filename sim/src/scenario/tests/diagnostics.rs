@@ -339,6 +339,9 @@ fn guests_do_what_they_can() {
     let twice =
         "at \"1s\" { on \"reader\" { udp \"u\"; send-to \"u\" \"10.0.0.2:7\" \"x\" hex=\"00\"; } }";
     refused(twice, 34, "says it twice", "exactly one of");
+    let many =
+        "at \"1s\" { on \"reader\" { udp \"u\"; send-to \"u\" \"10.0.0.2:7\" \"x\" count=2; } }";
+    refused(many, 63, "goes with a pattern", "pattern=N");
 }
 
 #[test]

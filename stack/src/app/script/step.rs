@@ -187,6 +187,19 @@ impl<S: TcpIp> Script<S> {
                     .map_err(say)?;
                 ok()
             }
+            SendToPattern {
+                name,
+                remote,
+                len,
+                count,
+            } => {
+                let (socket, remote) = (self.udp(&name)?, address(&remote)?);
+                let data: Vec<u8> = (0..u64::from(len)).map(pattern).collect();
+                for _ in 0..count {
+                    socket.send_to(&data, remote).await.map_err(say)?;
+                }
+                ok()
+            }
             RecvFrom { name, data } => {
                 let (got, from) = self.recv_from(&name).await?;
                 if got == data {
