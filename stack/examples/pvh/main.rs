@@ -9,8 +9,10 @@
 //! - [`domain`]: [`xen_abi::Hypercalls`] by real hypercalls, with the [`structures`] that they take.
 //!
 //! Tried on Xen 4.17.7 with its own toolstack and Linux's netback: `empty` obeys `xl shutdown`; `echo` connects its vif
-//! and answers ping and TCP. libxl tells the address to the backend only, so there it has to be written for the guest
-//! before it runs: `xenstore-write /local/domain/N/device/vif/0/ip 10.0.0.2/24`.
+//! and answers ping and TCP; there the address had to be written for it into its vif's directory. libxl tells an address
+//! (`vif = ['bridge=xenbr0,ip=10.0.0.2/24']`) to the backend only, so the kernel now looks there too: this is tested
+//! against a mock of xenstore, not yet on real Xen. libxl has no word for a gateway: where one is needed, write it before
+//! the guest runs, beside the address: `xenstore-write /local/domain/0/backend/vif/N/0/gateway 10.0.0.1`.
 //!
 //! One vCPU, less than 1 GiB of memory. On any other system this is a program that only says how to build it.
 #![cfg_attr(target_os = "none", no_std, no_main)]

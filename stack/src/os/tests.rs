@@ -320,6 +320,35 @@ fn a_kernel_boots_connects_its_interface_and_starts_its_application() {
     assert_eq!(bench.commits, 1, "rings, port, features and state at once");
 }
 
+async fn where_am_i(os: Os<FramePort>) {
+    os.print(&alloc::format!("{:?}", os.address().map(|a| a.to_string())));
+}
+
+#[test]
+fn an_address_is_looked_for_in_the_backends_directory_where_the_frontends_has_none() {
+    let mut bench = Bench::new(where_am_i);
+    let backend_ip = alloc::format!("{BACKEND}/ip");
+    // What our own directory says goes first.
+    bench.set(&backend_ip, "10.0.0.7/24");
+    bench.boot();
+    assert_eq!(bench.console(), "Some(\"10.0.0.2\")\n");
+
+    let mut bench = Bench::new(where_am_i);
+    bench.tree.remove(&absolute("device/vif/0/ip"));
+    bench.set(&backend_ip, "10.0.0.7/24");
+    bench.boot();
+    assert_eq!(bench.console(), "Some(\"10.0.0.7\")\n");
+
+    // What is no address is told with its node.
+    let mut bench = Bench::new(where_am_i);
+    bench.tree.remove(&absolute("device/vif/0/ip"));
+    bench.set(&backend_ip, "10.0.0.7/24");
+    bench.set(&alloc::format!("{BACKEND}/gateway"), "nobody");
+    bench.boot();
+    let said = alloc::format!("vif 0: xenstore: {BACKEND}/gateway is \"nobody\"\n");
+    assert_eq!(bench.console(), said);
+}
+
 #[test]
 fn a_transaction_that_conflicts_is_tried_again() {
     let mut bench = Bench::new(hello);

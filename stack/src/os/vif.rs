@@ -294,24 +294,32 @@ impl<S: TcpIp> Vif<S> {
     async fn config(&self, backend: &str) -> Result<InterfaceConfig, VifError> {
         let mac = self.xs.read_text(&self.node("mac")).await?;
         let mac = parse_mac(&mac).ok_or_else(|| VifError::Node(self.node("mac"), mac))?;
+        let mut dirs: &[&str] = &[&self.dir, backend];
         let mut addresses = Vec::new();
-        for text in self.optional("ip").await?.split_ascii_whitespace() {
-            let bad = || VifError::Node(self.node("ip"), text.into());
-            addresses.push(Cidr::parse(text).ok_or_else(bad)?);
+        if let Some((node, ip)) = self.told(dirs, "ip").await? {
+            for text in ip.split_ascii_whitespace() {
+                let bad = || VifError::Node(node.clone(), text.into());
+                addresses.push(Cidr::parse(text).ok_or_else(bad)?);
+            }
+            // Who speaks to us in our own directory says everything there.
+            if node == self.node("ip") {
+                dirs = &dirs[..1];
+            }
         }
-        let gateway = self.optional("gateway").await?;
+        let gateway = match self.told(dirs, "gateway").await? {
+            Some((_, text)) if text.is_empty() => None,
+            Some((node, text)) => {
+                let gateway = text.parse();
+                Some(gateway.map_err(|_| VifError::Node(node, text))?)
+            }
+            None => None,
+        };
         let mtu = self.number::<u16>(&format!("{backend}/mtu")).await;
         Ok(InterfaceConfig {
             mac,
             mtu: mtu.map_or(DEFAULT_MTU, usize::from),
             addresses,
-            gateway: match gateway.as_str() {
-                "" => None,
-                text => Some(
-                    text.parse()
-                        .map_err(|_| VifError::Node(self.node("gateway"), text.into()))?,
-                ),
-            },
+            gateway,
         })
     }
 
@@ -352,10 +360,22 @@ impl<S: TcpIp> Vif<S> {
         text.parse().map_err(|_| VifError::Node(path.into(), text))
     }
 
-    async fn optional(&self, name: &str) -> Result<String, VifError> {
-        match self.xs.read_text(&self.node(name)).await {
-            Err(Errno::ENOENT) => Ok(String::new()),
-            text => Ok(text?),
+    /// What the first of these directories that has a node of that name says in it, and the node. libxl writes a vif's
+    /// `ip` into the backend's directory only.
+    async fn told(&self, dirs: &[&str], name: &str) -> Result<Option<(String, String)>, VifError> {
+        for dir in dirs {
+            let node = format!("{dir}/{name}");
+            if let Some(text) = self.optional(&node).await? {
+                return Ok(Some((node, text)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn optional(&self, path: &str) -> Result<Option<String>, VifError> {
+        match self.xs.read_text(path).await {
+            Err(Errno::ENOENT) => Ok(None),
+            text => Ok(Some(text?)),
         }
     }
 
