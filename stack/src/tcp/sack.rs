@@ -84,10 +84,11 @@ impl Scoreboard {
         }
     }
 
-    /// Whether the peer took back what it held: RFC 2018, section 8. A cumulative acknowledgment that ends exactly
-    /// where a held range begins says so.
+    /// Whether the peer took back what it held: RFC 2018, section 8. A cumulative acknowledgment that ends where a held
+    /// range begins, or within it, says so; one that covers it whole is what holding was for.
     pub fn reneged(&self, una: SeqNumber) -> bool {
-        self.ranges.first().is_some_and(|r| r.start.le(una))
+        let first_beyond = self.ranges.iter().find(|r| r.end.gt(una));
+        first_beyond.is_some_and(|r| r.start.le(una))
     }
 
     /// IsLost() of the first octet that is not acknowledged.
@@ -270,6 +271,11 @@ mod tests {
         b.acknowledge(SeqNumber(50));
         assert!(!b.reneged(SeqNumber(50)));
         assert!(b.reneged(SeqNumber(100)));
+        assert!(
+            !b.reneged(SeqNumber(200)),
+            "all of the first range was acknowledged"
+        );
+        assert!(b.reneged(SeqNumber(300)));
         b.acknowledge(SeqNumber(200));
         assert_eq!(b.ranges, [block(300, 400)]);
     }
