@@ -30,18 +30,31 @@ pub fn replay_line(path: &Path, seed: u64) -> String {
 pub fn text(first: &str, path: &Path, plan: &Plan, failures: &[Failure]) -> String {
     let mut text = format!("{first}\n");
     for failure in failures {
-        let _ = writeln!(text, "  × {}", failure.message);
+        let _ = writeln!(text, "  × {}", tame(&failure.message));
         if let Some(span) = failure.span {
             show(&mut text, path, &plan.source, span);
         }
         for line in failure.evidence.iter().take(EVIDENCE_MAX) {
-            let _ = writeln!(text, "      {line}");
+            let _ = writeln!(text, "      {}", tame(line));
         }
         if let Some(more @ 1..) = failure.evidence.len().checked_sub(EVIDENCE_MAX) {
             let _ = writeln!(text, "      … and {more} lines more");
         }
     }
     text
+}
+
+/// What a guest said, without what could steer the terminal.
+fn tame(line: &str) -> String {
+    let mut tame = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\t' => tame.push(c),
+            c if c.is_control() => tame.extend(c.escape_default()),
+            c => tame.push(c),
+        }
+    }
+    tame
 }
 
 /// A place's line and column, in characters, both from 1.

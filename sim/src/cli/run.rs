@@ -4,7 +4,7 @@ use super::args::{ReplayArgs, RunArgs, ViewArgs};
 use super::out::Out;
 use super::outputs::{self, Outputs};
 use super::session::{self, Loaded};
-use super::{BadInput, Exit};
+use super::{BadInput, Exit, test};
 use crate::divergence::divergence;
 use crate::trace::Retention;
 use crate::view::Wanted;
@@ -16,7 +16,12 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let _outputs = Outputs::prepare(&loaded, &args.views)?;
     let mut exit = Exit::Held;
     for scenario in &loaded {
-        exit = exit.and(one(scenario, &args.views, args.twice, args.json, out)?);
+        let how = How {
+            twice: args.twice,
+            json: args.json,
+            against_snapshot: false,
+        };
+        exit = exit.and(one(scenario, &args.views, how, out)?);
     }
     Ok(exit)
 }
@@ -25,18 +30,32 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
 pub fn replay(args: &ReplayArgs, out: &mut Out) -> Result<Exit, BadInput> {
     let scenario = session::load_one(&args.scenario, args.seed)?;
     let _outputs = Outputs::prepare(std::slice::from_ref(&scenario), &args.views)?;
-    one(&scenario, &args.views, false, false, out)
+    // What failed may have been the snapshot, which is of the scenario's own seed.
+    let own_seed = session::load_one(&args.scenario, None)?.plan.seed;
+    let how = How {
+        against_snapshot: own_seed == scenario.plan.seed && !scenario.plan.snapshot.is_empty(),
+        ..How::default()
+    };
+    one(&scenario, &args.views, how, out)
 }
 
-fn one(
-    scenario: &Loaded,
-    views: &ViewArgs,
+/// How a scenario is run.
+#[derive(Clone, Copy, Default)]
+struct How {
+    /// And once more, to compare.
     twice: bool,
+    /// The result as JSON.
     json: bool,
-    out: &mut Out,
-) -> Result<Exit, BadInput> {
-    let wanted = outputs::wanted(scenario, views);
-    let retention = if twice {
+    /// A snapshot that differs is a failure.
+    against_snapshot: bool,
+}
+
+fn one(scenario: &Loaded, views: &ViewArgs, how: How, out: &mut Out) -> Result<Exit, BadInput> {
+    let wanted = Wanted {
+        snapshot: how.against_snapshot,
+        ..outputs::wanted(scenario, views)
+    };
+    let retention = if how.twice {
         Retention::Full
     } else {
         Retention::HashOnly
@@ -46,12 +65,15 @@ fn one(
         ..RunOptions::default()
     };
     let mut ran = session::run(scenario, &wanted, &options)?;
-    if twice {
+    if how.against_snapshot {
+        test::compare(scenario, &mut ran, false)?;
+    }
+    if how.twice {
         let again = session::run(scenario, &Wanted::default(), &options)?;
         let failure = divergence(&scenario.plan, &ran.outcome.run, &again.outcome.run);
         ran.verdict.failures.extend(failure);
     }
-    if json {
+    if how.json {
         out.line(session::json(scenario, &ran));
     } else {
         let rendered = &ran.outcome.rendered;

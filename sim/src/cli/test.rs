@@ -28,6 +28,13 @@ pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
     }
     let all = session::load(&args.paths, None)?;
     let chosen: Vec<&Loaded> = all.iter().filter(|s| is_chosen(args, s)).collect();
+    if let (Some(filter), true) = (&args.filter, chosen.is_empty()) {
+        let hint = Some("a filter is a part of the paths as they are printed");
+        return Err(BadInput::say(
+            format_args!("no scenario's path contains {filter:?}"),
+            hint,
+        ));
+    }
     let mine: Vec<&&Loaded> = match args.shard {
         None => chosen.iter().collect(),
         Some((i, n)) => chosen.iter().skip(i - 1).step_by(n).collect(),
@@ -94,7 +101,7 @@ fn one(scenario: &Loaded, args: &TestArgs) -> Result<Tested, BadInput> {
 }
 
 /// Compares a run's snapshot with the accepted one; the difference is a failure, or becomes the accepted one.
-fn compare(
+pub(super) fn compare(
     scenario: &Loaded,
     ran: &mut Ran,
     accept: bool,

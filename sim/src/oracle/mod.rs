@@ -6,10 +6,12 @@
 //! ([`packet_matcher`], [`event_matcher`]); [`trigger`] says when a `when` fires; [`expect`] judges expectations
 //! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`];
 //! [`stuck`] names the packet over which a guest spins.
-//! [`observer`] is all of them, and the views, behind one door.
+//! [`deeds`] says what the experimenter
+//! meant to do and did not. [`observer`] is all of them, and the views, behind one door.
 
 mod breach;
 pub mod context;
+pub mod deeds;
 pub mod event_matcher;
 pub mod evidence;
 pub mod expect;

@@ -3,6 +3,7 @@
 use xenemu::Time;
 
 use super::context::{Context, Sighting};
+use super::deeds::Deeds;
 use super::expect::{Failure, Judge, Leaks};
 use super::invariants::Invariants;
 use super::stuck::Stuck;
@@ -22,6 +23,7 @@ pub struct Watch {
     judge: Judge,
     invariants: Invariants,
     stuck: Stuck,
+    deeds: Deeds,
     views: Views,
     packets: u64,
 }
@@ -56,6 +58,7 @@ impl Watch {
             },
             invariants: Invariants::default(),
             stuck: Stuck::new(plan),
+            deeds: Deeds::new(plan),
             views: Views::open(plan, wanted)?,
             packets: 0,
         })
@@ -72,6 +75,7 @@ impl Watch {
         self.judge.feed(entry, &self.context);
         self.invariants.feed(entry, &self.context);
         self.stuck.feed(entry, &self.context);
+        self.deeds.feed(entry, &self.context);
         self.views.feed(entry, &self.context);
     }
 
@@ -80,6 +84,7 @@ impl Watch {
         let mut failures = self.judge.failures(leaks);
         failures.extend(self.invariants.failures(leaks));
         failures.extend(self.stuck.failures());
+        failures.extend(self.deeds.failures());
         Ok(Findings {
             failures,
             packets: self.packets,

@@ -64,6 +64,10 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Report> {
 /// At most one byte more than a scenario may have: the pre-scan refuses it then.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
+    // Opening a pipe would wait for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
     let mut bytes = Vec::new();
     let most = u64::try_from(prescan::MAX_BYTES).expect("1 MiB") + 1;
     std::fs::File::open(path)?

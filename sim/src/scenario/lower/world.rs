@@ -121,9 +121,10 @@ impl Lower<'_> {
                 "a schedule could not tell them apart: choose another",
             );
         }
-        if plan.vifs.len() > 8 {
+        if plan.vifs.len() > 1 {
             let message = format!("{} interfaces", plan.vifs.len());
-            self.problem(node.span, message, "too many", "a domain has at most 8");
+            let hint = "the builtin kernels use one: give it more addresses, ip=\"10.0.0.2/24 10.1.0.2/24\"";
+            self.problem(node.span, message, "too many", hint);
         }
         plan
     }
