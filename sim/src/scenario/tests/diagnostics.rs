@@ -234,6 +234,11 @@ fn the_scenario_itself_is_checked() {
             .2
             .contains("not a date")
     );
+    assert!(
+        problem(&with("epoch=\"2100-01-01T00:00:00Z\""))
+            .2
+            .contains("1970 to 2099")
+    );
     assert!(problem("").3.contains("begin with"));
     assert!(problem("scenario \"s\"").2.contains("what it is about"));
     assert!(
@@ -430,6 +435,23 @@ fn matchers_ask_for_something() {
         "has the guest \"echo\"",
         "http",
     );
+}
+
+#[test]
+fn a_domain_has_one_interface_with_any_number_of_addresses() {
+    let domain =
+        |vifs: &str| format!("machine \"m2\" {{ domain \"d2\" guest=\"echo\" {{ {vifs} }}; }}");
+    let text = |vifs: &str| format!("{WORLD}{}\n", domain(vifs));
+    let two = read(&text("vif ip=\"10.0.0.5/24\"; vif ip=\"10.1.0.5/24\"")).expect_err("refused");
+    assert!(two.to_string().contains("2 interfaces"));
+    let both = read(&text("vif ip=\"10.0.0.5/24 10.1.0.5/24\""));
+    assert!(both.is_ok_and(|plan| plan.machines.iter().any(|m| m.name == "m2")));
+}
+
+#[test]
+fn a_pipe_is_not_read() {
+    let folder = load(&std::env::temp_dir(), &Overrides::default()).expect_err("refused");
+    assert!(folder.to_string().contains("it is not a file"));
 }
 
 #[test]
