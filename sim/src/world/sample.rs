@@ -169,7 +169,15 @@ impl Sampler {
                     _ => Some(Time::ZERO),
                 };
                 let name = format!("m{m}d{d}");
-                machine.domains.push(domain(&name, guest, start));
+                let mut domain = domain(&name, guest, start);
+                domain.counted = self.percent(25);
+                domain.vifs[0].sg = self.percent(50);
+                domain.vifs[0].csum = self.percent(50);
+                domain.vifs[0].map_tx = self.percent(50);
+                if self.percent(20) {
+                    machine.schedule.push(self.switch_point(&name));
+                }
+                machine.domains.push(domain);
             }
             plan.machines.push(machine);
         }
@@ -178,6 +186,17 @@ impl Sampler {
             plan.switches.push(SwitchPlan { name });
         }
         plan
+    }
+
+    /// A switch to one of dom0's actors at one of a domain's first calls.
+    fn switch_point(&mut self, domain: &str) -> SwitchPoint {
+        let actors = ["netback", "xenstored", "xenconsoled", "bridge"];
+        SwitchPoint {
+            domain: domain.to_owned(),
+            call: 1 + self.below(400),
+            actor: self.one_of(&actors).to_owned(),
+            steps: 1 + self.below(20) as u32,
+        }
     }
 
     /// A star around the switch, or a chain; sometimes one link more.
@@ -341,7 +360,7 @@ impl Sampler {
         let machine = self.one_of(&machines);
         let domains: Vec<&DomainPlan> = super::schedule::domains(plan).collect();
         let domain = self.one_of(&domains).name.clone();
-        match self.below(16) {
+        match self.below(18) {
             0 | 1 => self.set_link(plan),
             2 => Action::Cut { link },
             3 => Action::Hold { link },
@@ -361,6 +380,11 @@ impl Sampler {
                     right: right.to_vec(),
                 }
             }
+            15 => Action::VifDetach { domain, handle: 0 },
+            16 => Action::Inject {
+                domain,
+                frame: self.forged(),
+            },
             _ => Action::On {
                 domain,
                 commands: vec![Command::Sleep {
@@ -369,6 +393,15 @@ impl Sampler {
                 spans: vec![Span::default()],
             },
         }
+    }
+
+    /// A broadcast frame that says it is IPv4, with anything behind.
+    fn forged(&mut self) -> Vec<u8> {
+        let mut frame = vec![0xFF; 6];
+        frame.extend([0x02, 0, 0, 0, 0, 1, 0x08, 0x00, 0x45]);
+        let len = 20 + self.below(200);
+        frame.extend((0..len).map(|_| self.below(256) as u8));
+        frame
     }
 
     fn set_link(&mut self, plan: &Plan) -> Action {
