@@ -1,3 +1,5 @@
+//! The rules of event channels, as the public header and a real Xen state them.
+
 use xen_abi::event_channel::{EvtchnOp, EvtchnStatus, VIRQ_DEBUG, VIRQ_TIMER};
 use xen_abi::shared_info::{EVTCHN_MASK, EVTCHN_PENDING, VCPU_EVTCHN_PENDING_SEL};
 use xen_abi::{DomId, Errno, Port};

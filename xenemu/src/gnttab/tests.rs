@@ -1,3 +1,5 @@
+//! The rules of grant tables, as the public header and a real Xen state them.
+
 use xen_abi::grant_table::{
     CopyPtr, GTF_READING, GTF_READONLY, GTF_WRITING, GntMap, GnttabCopy, GnttabMapGrantRef,
     GnttabOp, GnttabQuerySize, GnttabSetupTable, GnttabUnmapGrantRef, gntst,

@@ -1,3 +1,5 @@
+//! What a machine promises: time, crashes, schedules, boots, power failures, and that everything is given back.
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
