@@ -169,7 +169,7 @@ impl OptionWriter {
     }
     /// Timestamps, padded in front up to the middle of a word (RFC 7323, appendix A).
     pub fn timestamps(&mut self, value: u32, echo: u32) {
-        if self.len % 4 == 0 {
+        if self.len.is_multiple_of(4) {
             self.put(&[NOP, NOP]);
         }
         self.put(&[TIMESTAMPS, 10]);
