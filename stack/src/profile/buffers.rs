@@ -12,7 +12,7 @@ pub struct Buffers {
     pub first_window: Option<u32>,
     /// The handshake rounds both buffers up to whole segments of the announced size (FreeBSD, `tcp_mss`).
     pub whole_segments: bool,
-    /// The least buffer that is rounded up counts the peer's segment size; and no buffer becomes larger than this, bytes.
+    /// No buffer is rounded up beyond this, bytes.
     pub most: usize,
     /// The window is rounded up to what the scaled field can say, not down (Linux, `__tcp_select_window`; FreeBSD,
     /// `tcp_output`).

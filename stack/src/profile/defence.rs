@@ -17,7 +17,7 @@ pub enum Blackhole {
 }
 
 /// Reactions to what should not be there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Defence {
     /// Any reset inside the window ends the connection; not only the one at RCV.NXT (RFC 5961, 3.2 forbids; FreeBSD,
     /// `net.inet.tcp.insecure_rst`).
@@ -36,18 +36,4 @@ pub struct Defence {
     /// Once timestamps are agreed on, a segment without one is taken all the same (RFC 7323, 3.2 drops it; FreeBSD,
     /// `net.inet.tcp.tolerate_missing_ts`; Linux always).
     pub tolerate_missing_stamp: bool,
-}
-
-impl Default for Defence {
-    fn default() -> Defence {
-        Defence {
-            insecure_rst: false,
-            insecure_syn: false,
-            drop_synfin: false,
-            blackhole: Blackhole::Off,
-            time_wait_ignores_rst: false,
-            time_wait_wants_ack: false,
-            tolerate_missing_stamp: false,
-        }
-    }
 }
