@@ -42,6 +42,11 @@ impl Connection {
         self.marks -= Marks::RESEND_HEAD;
         if !self.snd.syn_acked() {
             self.marks |= Marks::SYN_LOST;
+            if self.state() == TcpState::SynSent
+                && self.rto.timeouts == shared.tcp().handshake.plain_after
+            {
+                self.agreed.offer_nothing();
+            }
             return;
         }
         let flight = self.snd.max.since(self.snd.una);
@@ -56,7 +61,10 @@ impl Connection {
         let profile = shared.tcp();
         let waited = now.since(self.rto.since);
         match self.state() {
-            TcpState::SynSent => waited >= profile.r2_syn,
+            TcpState::SynSent => match profile.handshake.syn_retries {
+                Some(retries) => self.rto.timeouts >= retries,
+                None => waited >= profile.r2_syn,
+            },
             TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
                 self.rto.timeouts >= profile.syn_ack_retries
             }
