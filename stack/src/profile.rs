@@ -1,6 +1,10 @@
 //! All timing and policy constants of the stack in one value, each with its source, so that a test or a scenario can
 //! make the stack behave like another one without touching its code.
 
+mod recovery;
+
+pub use recovery::Recovery;
+
 use crate::net::profile::NetProfile;
 use crate::quirk::Quirk;
 
@@ -107,6 +111,8 @@ pub struct TcpProfile {
     pub timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// How losses are found and repaired.
+    pub recovery: Recovery,
     /// Connections half open on one listener: beyond, a SYN is dropped and counted.
     pub syn_queue: usize,
     /// Largest backlog that `listen` grants.
@@ -160,6 +166,7 @@ impl Default for TcpProfile {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            recovery: Recovery::default(),
             syn_queue: 256,
             max_backlog: 4096,
             challenge_acks: 10,
