@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, Handshake, MS, SEC};
+use super::{Buffers, Defence, Handshake, MS, Recovery, SEC};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct TcpProfile {
     pub timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// How losses are found and repaired.
+    pub recovery: Recovery,
     /// Connections half open on one listener: beyond, a SYN is dropped and counted.
     pub syn_queue: usize,
     /// Largest backlog that `listen` grants.
@@ -140,6 +142,7 @@ impl Default for TcpProfile {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            recovery: Recovery::default(),
             syn_queue: 256,
             max_backlog: 4096,
             challenge_acks: 10,

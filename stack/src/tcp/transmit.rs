@@ -275,6 +275,7 @@ impl Connection {
         }
         if plan.flags.contains(Flags::ACK) {
             self.ack.sent();
+            self.inbox.sack_sent();
             self.deadlines.disarm(Timer::DelayedAck);
             self.stamps.last_ack_sent = self.rcv.nxt;
             self.rcv.offered(window);
