@@ -1,6 +1,10 @@
 //! All timing and policy constants of the stack in one value, each with its source, so that a test or a scenario can
 //! make the stack behave like another one without touching its code.
 
+pub mod fast_open;
+
+pub use fast_open::FastOpen;
+
 use crate::net::profile::NetProfile;
 use crate::quirk::Quirk;
 
@@ -47,6 +51,12 @@ pub enum CongestionAlgorithm {
 /// TCP's constants. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct TcpProfile {
+    /// TCP Fast Open (RFC 7413).
+    pub fast_open: FastOpen,
+    /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
+    pub text_outlives_reset: bool,
+    /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
+    pub checks_syn_ack_echo: bool,
     /// RTO before the first measurement: 1 s (RFC 6298, 2.1).
     pub initial_rto: u64,
     /// RTO after the handshake if the SYN was retransmitted without a measurement: 3 s (RFC 6298, 5.7).
@@ -130,6 +140,9 @@ pub struct TcpProfile {
 impl Default for TcpProfile {
     fn default() -> TcpProfile {
         TcpProfile {
+            fast_open: FastOpen::default(),
+            text_outlives_reset: false,
+            checks_syn_ack_echo: false,
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,

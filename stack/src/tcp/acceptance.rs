@@ -67,6 +67,7 @@ mod tests {
             sack_permitted: false,
             stamp: None,
             sack: &[],
+            fast_open: None,
         }
     }
 

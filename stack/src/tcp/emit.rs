@@ -53,7 +53,7 @@ impl Connection {
             flags: plan.flags,
             window: field,
             options: if syn {
-                self.syn_options(now)
+                self.syn_options(shared, now)
             } else {
                 self.options(now)
             },
@@ -69,7 +69,7 @@ impl Connection {
     }
 
     /// MSS always (SHLD-5); the others if they are offered, or agreed on already.
-    fn syn_options(&self, now: Instant) -> OptionWriter {
+    pub fn syn_options(&self, shared: &Shared, now: Instant) -> OptionWriter {
         let mut options = OptionWriter::default();
         options.mss(self.agreed.recv_mss);
         if self.agreed.sack {
@@ -81,6 +81,7 @@ impl Connection {
         if self.agreed.window_scaling {
             options.window_scale(self.agreed.recv_shift);
         }
+        self.fast_open_option(&mut options, shared.tcp().fast_open.padding);
         options
     }
 

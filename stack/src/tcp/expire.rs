@@ -40,8 +40,12 @@ impl Connection {
         }
         self.snd.nxt = self.snd.una;
         self.marks -= Marks::RESEND_HEAD;
+        self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
             self.marks |= Marks::SYN_LOST;
+            if self.state() == TcpState::SynSent {
+                self.fall_back_to_plain_syn();
+            }
             return;
         }
         let flight = self.snd.max.since(self.snd.una);
@@ -57,7 +61,10 @@ impl Connection {
         let waited = now.since(self.rto.since);
         match self.state() {
             TcpState::SynSent => waited >= profile.r2_syn,
-            TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
+            TcpState::SynReceived
+                if matches!(self.owner, Owner::Listener(_))
+                    || self.marks.contains(Marks::FAST_OPENING) =>
+            {
                 self.rto.timeouts >= profile.syn_ack_retries
             }
             TcpState::SynReceived => waited >= profile.r2_syn,
