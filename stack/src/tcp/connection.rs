@@ -7,6 +7,7 @@ use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
 use crate::event::{TcpState, TimerKinds};
+use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
@@ -61,6 +62,8 @@ bitflags::bitflags! {
         const SEND_BLOCKED = 1 << 9;
         /// Readiness grew.
         const NEWS = 1 << 10;
+        /// The window that is offered has grown to the whole buffer.
+        const WINDOW_GROWN = 1 << 13;
         /// It stands in the engine's queue of connections with something to send.
         const PENDING = 1 << 11;
         /// It stands in the engine's queue of ready sockets.
@@ -176,10 +179,10 @@ impl Connection {
     }
 
     /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize, shared: &Shared) {
+    pub fn set_mtu(&mut self, mtu: usize) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit, shared.tcp());
+        self.agreed.set_mtu(mtu, ipv6, limit);
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }
@@ -201,13 +204,18 @@ impl Connection {
     /// Aborts: a RST if the peer knows of the connection (RFC 9293, 3.10.5), then CLOSED.
     pub fn abort(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         if crate::tcp::state::abort_sends_reset(self.state) {
-            shared.reset(Reset {
-                tuple: self.tuple,
-                seq: self.snd.acceptable(),
-                ack: Some(self.rcv.nxt),
-            });
+            self.reset_peer(shared);
         }
         self.die(shared, error);
+    }
+
+    /// A RST that the peer accepts.
+    pub fn reset_peer(&self, shared: &mut Shared) {
+        shared.reset(Reset {
+            tuple: self.tuple,
+            seq: self.snd.acceptable(),
+            ack: Some(self.rcv.nxt),
+        });
     }
 
     /// Enters TIME-WAIT, or begins it again.
@@ -255,11 +263,62 @@ impl Connection {
         }
     }
 
+    /// Octets of the receive buffer that are free.
+    pub fn recv_room(&self) -> usize {
+        (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
+    }
+
     /// The window to offer now, in octets, before it is scaled.
-    pub fn window_to_offer(&self) -> u32 {
+    pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = limit.saturating_sub(self.inbox.len());
-        self.rcv.offer(free, limit, self.agreed.recv_mss)
+        let free = self.recv_room().min(self.window_limit(profile));
+        if profile.buffers.every_octet {
+            self.rcv
+                .offer_every_octet(free, limit, self.agreed.recv_mss)
+        } else {
+            self.rcv.offer(free, limit, self.agreed.recv_mss)
+        }
+    }
+
+    /// What the window may have grown to, where it begins small.
+    fn window_limit(&self, profile: &TcpProfile) -> usize {
+        match profile.buffers.first_window {
+            Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
+                let received = self.rcv.nxt.since(self.rcv.irs);
+                first.saturating_add(received.saturating_mul(2)) as usize
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// The window that has grown to the whole buffer is not held back any more.
+    pub fn note_window_grown(&mut self, profile: &TcpProfile) {
+        if self.window_limit(profile) >= self.options.recv_buffer as usize {
+            self.marks |= Marks::WINDOW_GROWN;
+        }
+    }
+
+    /// The window in which a segment is acceptable. A connection that its listener has not completed has no buffer yet.
+    pub fn acceptable_window(&self, profile: &TcpProfile) -> u32 {
+        let offered = self.rcv.window();
+        let half_open =
+            self.state == TcpState::SynReceived && matches!(self.owner, Owner::Listener(_));
+        if !profile.buffers.accept_what_fits || half_open {
+            return offered;
+        }
+        offered.max(self.recv_room().min(1 << 30) as u32)
+    }
+
+    /// The handshake has settled the segments' size: buffers hold whole ones.
+    pub fn round_buffers(&mut self, profile: &TcpProfile) {
+        if !profile.buffers.whole_segments {
+            return;
+        }
+        let mss = u32::from(self.agreed.send_mss.min(self.agreed.recv_mss));
+        let most = u32::try_from(profile.buffers.most).unwrap_or(u32::MAX);
+        for buffer in [&mut self.options.recv_buffer, &mut self.options.send_buffer] {
+            *buffer = buffer.next_multiple_of(mss.max(1)).min(most).max(*buffer);
+        }
     }
 
     /// Octets that the application may send now.

@@ -7,6 +7,7 @@ use xen_abi::Instant;
 
 use crate::addr::IpAddress;
 use crate::event::{Event, Layer, TcpNote, TcpState};
+use crate::profile::Blackhole;
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
@@ -42,6 +43,10 @@ impl Tcp {
             local_port: segment.dst_port(),
             remote_port: segment.src_port(),
         };
+        let both = Flags::SYN | Flags::FIN;
+        if segment.flags().contains(both) && self.shared.tcp().defence.drop_synfin {
+            return self.refuse("SYN and FIN in one segment");
+        }
         match self.table.find_for_segment(&tuple) {
             Some(index) => self.deliver(index, now, &segment),
             None => self.arrives_for_nobody(now, tuple, &segment, None),
@@ -102,11 +107,23 @@ impl Tcp {
             // Fourth: other data or control should not be there.
             Some(_) if !incoming.has(Flags::ACK) => {}
             // Second: any acknowledgment is bad; and in CLOSED everything is.
-            _ => {
-                if let Some(reset) = Reset::answer(tuple, &incoming) {
+            listener => {
+                if !self.is_blackholed(listener.is_some(), &incoming)
+                    && let Some(reset) = Reset::answer(tuple, &incoming)
+                {
                     self.shared.reset(reset);
                 }
             }
+        }
+    }
+
+    /// Whether what would be reset is met with silence.
+    fn is_blackholed(&self, listening: bool, segment: &Incoming<'_>) -> bool {
+        match self.shared.tcp().defence.blackhole {
+            Blackhole::Off => false,
+            Blackhole::Syn => !listening && segment.has(Flags::SYN),
+            Blackhole::Closed => !listening,
+            Blackhole::All => true,
         }
     }
 

@@ -72,6 +72,11 @@ impl Tcp {
         }
     }
 
+    /// Another profile, from the next step on.
+    pub fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.shared.profile = profile;
+    }
+
     /// Sends what is due, until nothing is or the device is full.
     pub fn transmit(&mut self, now: Instant, out: &mut dyn IpOutput) {
         while let Some(index) = self.timers.due(now) {
@@ -162,7 +167,7 @@ impl Tcp {
             };
             if !connection.marks.contains(Marks::ROUTED) {
                 match out.route(connection.tuple.remote) {
-                    Ok(route) => connection.set_mtu(route.mtu, &self.shared),
+                    Ok(route) => connection.set_mtu(route.mtu),
                     Err(error) => {
                         connection.abort(&mut self.shared, Some(error));
                         return Ok(false);

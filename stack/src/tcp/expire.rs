@@ -45,6 +45,9 @@ impl Connection {
             self.marks |= Marks::SYN_LOST;
             if self.state() == TcpState::SynSent {
                 self.fall_back_to_plain_syn();
+                if self.rto.timeouts == shared.tcp().handshake.plain_after {
+                    self.agreed.offer_nothing();
+                }
             }
             return;
         }
@@ -60,7 +63,10 @@ impl Connection {
         let profile = shared.tcp();
         let waited = now.since(self.rto.since);
         match self.state() {
-            TcpState::SynSent => waited >= profile.r2_syn,
+            TcpState::SynSent => match profile.handshake.syn_retries {
+                Some(retries) => self.rto.timeouts >= retries,
+                None => waited >= profile.r2_syn,
+            },
             TcpState::SynReceived
                 if matches!(self.owner, Owner::Listener(_))
                     || self.marks.contains(Marks::FAST_OPENING) =>

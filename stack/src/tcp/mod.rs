@@ -14,7 +14,7 @@
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
-//! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `fast_open`: data before the handshake is over
@@ -58,6 +58,7 @@ mod shared;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_options;
 mod table;
 mod timers;
 mod timestamps;

@@ -5,7 +5,7 @@ use xen_abi::Instant;
 
 use crate::api::SocketError;
 use crate::event::TcpState;
-use crate::tcp::connection::{Connection, Marks};
+use crate::tcp::connection::{Connection, Marks, Owner};
 use crate::tcp::deadlines::Timer;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::recv_window::RecvSpace;
@@ -83,6 +83,9 @@ impl Connection {
             self.congestion
                 .established(self.agreed.smss(), syn_lost, shared.tcp());
         }
+        if matches!(self.owner, Owner::Listener(_)) {
+            self.round_buffers(shared.tcp());
+        }
         self.enter(shared, TcpState::Established);
         self.marks |= Marks::NEWS;
         self.keep_alive_from(shared, now);
@@ -114,6 +117,9 @@ impl Connection {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         self.agreed.settle(syn, shared.tcp());
+        if self.owner == Owner::Application {
+            self.round_buffers(shared.tcp());
+        }
         if let Some((value, _)) = syn.stamp.filter(|_| self.agreed.timestamps) {
             self.stamps.set(value, now);
         }
@@ -130,7 +136,7 @@ impl Connection {
             return;
         }
         self.rcv
-            .offered(self.window_to_offer().min(u32::from(u16::MAX)));
+            .offered(self.window_to_offer(shared.tcp()).min(u32::from(u16::MAX)));
         let mut rest = *syn;
         rest.window >>= self.agreed.send_shift;
         rest.flags -= Flags::SYN;

@@ -215,7 +215,7 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
-        connection.set_mtu(route.mtu, &self.shared);
+        connection.set_mtu(route.mtu);
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
             self.ports.unbind(bound);

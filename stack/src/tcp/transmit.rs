@@ -247,7 +247,8 @@ impl Connection {
         } else {
             MAX_SACK_BLOCKS
         };
-        self.agreed.smss() - (4 + 8 * blocks.min(fit) as u32)
+        let taken = 4 + 8 * blocks.min(fit) as u32;
+        self.agreed.smss().saturating_sub(taken).max(1)
     }
 
     /// The device has taken the segment, in which a window of `window` octets was offered.
@@ -285,6 +286,7 @@ impl Connection {
             self.deadlines.disarm(Timer::DelayedAck);
             self.stamps.last_ack_sent = self.rcv.nxt;
             self.rcv.offered(window);
+            self.note_window_grown(shared.tcp());
         }
     }
 
@@ -304,9 +306,19 @@ impl Connection {
         // RFC 6675, 6, and RFC 6582: what is sent again in recovery gets a whole timeout.
         let fresh = !self.deadlines.is_armed(Timer::Retransmit) || plan.why == Why::Head;
         if fresh {
-            let timeout = self.rto.timeout(shared.tcp());
+            let timeout = self.wait_for_ack(shared, now);
             self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
         }
+    }
+
+    /// How long the ACK of what is sent now may take.
+    fn wait_for_ack(&self, shared: &Shared, now: Instant) -> u64 {
+        let profile = shared.tcp();
+        let timeout = self.rto.timeout(profile);
+        if profile.handshake.r2_is_exact && self.state() == TcpState::SynSent {
+            return timeout.min(profile.r2_syn.saturating_sub(now.since(self.rto.since)));
+        }
+        timeout
     }
 
     /// Nothing more can be sent now. If that is because of the peer's window and nothing is out whose ACK could open

@@ -142,7 +142,7 @@ pub fn sack_blocks(bytes: &[u8]) -> impl Iterator<Item = SackBlock> + '_ {
     })
 }
 
-/// Options of a segment to be sent, in octets, always a multiple of four.
+/// Options of a segment to be sent, in octets: a multiple of four at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionWriter {
     bytes: [u8; MAX_OPTIONS_LEN],
@@ -184,9 +184,16 @@ impl OptionWriter {
     pub fn sack_permitted(&mut self) {
         self.put(&[NOP, NOP, SACK_PERMITTED, 2]);
     }
-    /// Timestamps, padded in front (RFC 7323, appendix A).
+    /// SACK permitted, not padded: timestamps follow, or [`OptionWriter::fill`].
+    pub fn sack_permitted_bare(&mut self) {
+        self.put(&[SACK_PERMITTED, 2]);
+    }
+    /// Timestamps, padded in front up to the middle of a word (RFC 7323, appendix A).
     pub fn timestamps(&mut self, value: u32, echo: u32) {
-        self.put(&[NOP, NOP, TIMESTAMPS, 10]);
+        if self.len.is_multiple_of(4) {
+            self.put(&[NOP, NOP]);
+        }
+        self.put(&[TIMESTAMPS, 10]);
         self.put(&value.to_be_bytes());
         self.put(&echo.to_be_bytes());
     }
@@ -223,6 +230,11 @@ impl OptionWriter {
             self.put(&block.start.0.to_be_bytes());
             self.put(&block.end.0.to_be_bytes());
         }
+    }
+
+    /// End of the list, and zeros up to the end of the word (RFC 9293, 3.1).
+    pub fn fill(&mut self) {
+        self.len = self.len.next_multiple_of(4);
     }
 
     fn put(&mut self, bytes: &[u8]) {

@@ -112,7 +112,7 @@ impl Connection {
     fn syn_room(&self, shared: &Shared, now: Instant) -> u32 {
         let options = match shared.tcp().fast_open.option_room {
             Some(room) => u32::from(room),
-            None => self.syn_options(shared, now).len() as u32,
+            None => self.syn_options(now, shared.tcp()).len() as u32,
         };
         let mss = self.agreed.send_mss.min(self.agreed.recv_mss);
         u32::from(mss).saturating_sub(options)
