@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
+use crate::api::{How, OptionName, Queued, Ready, RecvFlags, SocketError, SocketId, SocketOption};
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Marks, Owner};
@@ -228,6 +228,26 @@ impl Tcp {
         Ok(())
     }
 
+    /// `sendto(2)` on a stream that was not connected: what it takes of `data` follows the handshake.
+    pub fn connect_sending(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+        data: &[u8],
+    ) -> Result<usize, SocketError> {
+        match self.connect(now, socket, remote, route) {
+            Ok(()) | Err(SocketError::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let limit = connection.options.send_buffer as usize;
+        let taken = connection.outbox.queue(&mut self.shared.pool, data, limit);
+        self.settle(socket.0);
+        Ok(taken)
+    }
+
     /// `send(2)`: how many bytes were taken.
     pub fn send(
         &mut self,
@@ -244,12 +264,23 @@ impl Tcp {
     /// `recv(2)`: how many bytes were given; 0 at the end of the stream.
     pub fn recv(
         &mut self,
-        _now: Instant,
+        now: Instant,
         socket: SocketId,
         to: &mut [u8],
     ) -> Result<usize, SocketError> {
+        self.recv_with(now, socket, to, RecvFlags::empty())
+    }
+
+    /// `recv(2)` with flags.
+    pub fn recv_with(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let given = connection.recv(&mut self.shared, to);
+        let given = connection.recv(&mut self.shared, to, flags);
         if given != Err(SocketError::EAGAIN) {
             self.settle(socket.0);
         }
@@ -303,6 +334,26 @@ impl Tcp {
                 self.settle(socket.0);
                 Ok(())
             }
+        }
+    }
+
+    /// `getsockopt(2)`
+    pub fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.options.get(name),
+            Slot::Listener(listener) => listener.options.get(name),
+            Slot::Connection(c) if c.owner == Owner::Application => c.option(name),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `SIOCINQ`, `SIOCOUTQ` and the like.
+    pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Fresh(_) => Ok(Queued::default()),
+            Slot::Listener(_) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
         }
     }
 
