@@ -34,7 +34,6 @@ pub fn tcp() -> TcpProfile {
         defence: Defence {
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
-            tolerate_missing_stamp: true,
             ..Defence::default()
         },
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
