@@ -1,6 +1,8 @@
 //! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
 //! connection in trouble needs is boxed by the part that needs it.
 
+use alloc::boxed::Box;
+
 use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
@@ -11,6 +13,7 @@ use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::fast_open::client::Opening;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
@@ -38,7 +41,7 @@ pub enum Owner {
 bitflags::bitflags! {
     /// What is true of a connection, or to be done with it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
         /// The first segment is to be sent again.
@@ -69,6 +72,10 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
     }
 }
 
@@ -85,6 +92,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
@@ -130,6 +139,7 @@ impl Connection {
             error: None,
             soft_error: None,
             options,
+            opening: None,
             agreed: Agreed::offer(profile, options.recv_buffer as usize),
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
@@ -181,7 +191,7 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
-        if error.is_some() {
+        if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.deadlines.disarm_all();
@@ -313,8 +323,10 @@ impl Connection {
 
     /// Octets that the application may send now.
     pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
-        if may {
+        let may = crate::tcp::state::may_send(self.state)
+            || self.marks.contains(Marks::FAST_OPENING)
+            || self.syn_waits_for_data();
+        if may && self.fin.is_none() {
             (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
         } else {
             0

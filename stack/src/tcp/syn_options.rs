@@ -2,13 +2,15 @@
 
 use xen_abi::Instant;
 
-use crate::profile::handshake::{SackPadding, SynLayout, SynOption};
+use crate::profile::TcpProfile;
+use crate::profile::handshake::{SackPadding, SynOption};
 use crate::tcp::connection::Connection;
 use crate::wire::tcp_options::OptionWriter;
 
 impl Connection {
     /// MSS always (RFC 9293, SHLD-5); the others if they are offered, or agreed on already.
-    pub fn syn_options(&self, now: Instant, layout: &SynLayout) -> OptionWriter {
+    pub fn syn_options(&self, now: Instant, profile: &TcpProfile) -> OptionWriter {
+        let layout = &profile.handshake.layout;
         let agreed = &self.agreed;
         let mut options = OptionWriter::default();
         for option in layout.order {
@@ -30,6 +32,7 @@ impl Connection {
                 _ => {}
             }
         }
+        self.fast_open_option(&mut options, profile.fast_open.padding);
         options.fill();
         options
     }
