@@ -34,7 +34,6 @@ pub fn tcp() -> TcpProfile {
         defence: Defence {
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
-            tolerate_missing_stamp: true,
             ..Defence::default()
         },
         fast_open: FastOpen {
