@@ -1,6 +1,8 @@
 //! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
 //! connection in trouble needs is boxed by the part that needs it.
 
+use alloc::boxed::Box;
+
 use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
@@ -11,6 +13,7 @@ use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
@@ -38,7 +41,7 @@ pub enum Owner {
 bitflags::bitflags! {
     /// What is true of a connection, or to be done with it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
         /// The first segment is to be sent again.
@@ -69,6 +72,8 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
+        /// The application said with its last octets that more follows at once (`MSG_MORE`).
+        const MORE = 1 << 15;
     }
 }
 
@@ -105,6 +110,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
+    /// What `TCP_INFO` tells beyond this, if anybody may ask.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl Connection {
@@ -118,6 +125,10 @@ impl Connection {
         now: Instant,
     ) -> Connection {
         let profile = shared.tcp();
+        let mut agreed = Agreed::offer(profile, options.recv_buffer as usize);
+        if options.rare().no_options {
+            agreed.offer_nothing();
+        }
         Connection {
             tuple,
             state: match owner {
@@ -129,8 +140,8 @@ impl Connection {
             marks: Marks::default(),
             error: None,
             soft_error: None,
+            agreed,
             options,
-            agreed: Agreed::offer(profile, options.recv_buffer as usize),
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -147,6 +158,7 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
+            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
         }
     }
 
@@ -321,13 +333,18 @@ impl Connection {
         }
     }
 
+    /// Whether there is as much to read as the application wants at least.
+    pub fn is_readable(&self) -> bool {
+        self.inbox.len() >= (self.options.rare().recv_lowat as usize).max(1)
+    }
+
     /// What the socket is ready for.
     pub fn ready(&self) -> Ready {
         let mut ready = Ready::empty();
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
-        ready.set(Ready::READ, !self.inbox.is_empty() || no_more);
+        ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);
