@@ -1,7 +1,7 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, MS, SEC, Sockets, TcpProfile};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -31,6 +31,7 @@ pub fn tcp() -> TcpProfile {
             accept_what_fits: true,
             doubled: false,
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,

@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, MS, Recovery, SEC};
+use super::{Buffers, Defence, FastOpen, Handshake, MS, Recovery, SEC, Sockets};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct TcpProfile {
     pub buffers: Buffers,
     /// Segments that nobody should have sent.
     pub defence: Defence,
+    /// What applications see.
+    pub sockets: Sockets,
     /// RTO before the first measurement: 1 s (RFC 6298, 2.1).
     pub initial_rto: u64,
     /// RTO after the handshake if the SYN was retransmitted without a measurement: 3 s (RFC 6298, 5.7).
@@ -120,6 +122,7 @@ impl Default for TcpProfile {
             handshake: Handshake::default(),
             buffers: Buffers::default(),
             defence: Defence::default(),
+            sockets: Sockets::default(),
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,
