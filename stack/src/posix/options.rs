@@ -53,6 +53,18 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_LINGER", OptionName::Linger),
     (Level::Tcp, "TCP_NODELAY", OptionName::NoDelay),
     (Level::Tcp, "TCP_MAXSEG", OptionName::MaxSeg),
+    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_CONNECT",
+        OptionName::FastOpenConnect,
+    ),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_NO_COOKIE",
+        OptionName::FastOpenNoCookie,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
 ];
 
 impl Opt {
@@ -104,6 +116,9 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             _ => Err(Errno::EINVAL),
         };
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
+    }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
     };
@@ -114,8 +129,18 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::SendBuffer => O::SendBuffer(within(int)?),
         N::ReuseAddr => O::ReuseAddr(int != 0),
         N::MaxSeg => O::MaxSeg(within(int)?),
-        N::Linger => return Err(Errno::EINVAL),
+        N::FastOpen => O::FastOpen(within(int)?),
+        N::FastOpenConnect => O::FastOpenConnect(int != 0),
+        N::FastOpenNoCookie => O::FastOpenNoCookie(int != 0),
+        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
     })
+}
+
+/// One key of sixteen octets, or two.
+fn fast_open_keys(bytes: &[u8]) -> Option<SocketOption> {
+    let (keys, rest) = bytes.as_chunks::<16>();
+    let legal = rest.is_empty() && (1..=2).contains(&keys.len());
+    legal.then(|| SocketOption::FastOpenKeys([keys.first().copied(), keys.get(1).copied()]))
 }
 
 /// The integer, if the option's type holds it.
@@ -126,10 +151,16 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::FastOpenKeys(keys) = option {
+        return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
+    }
     OptionValue::Int(match option {
         O::NoDelay(on) | O::KeepAlive(on) | O::ReuseAddr(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) => i64::from(bytes),
+        O::FastOpen(queue) => i64::from(queue),
+        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
+        O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),

@@ -5,7 +5,8 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`defence`] about segments that nobody should have sent, [`fast_open`] about data in SYN segments;
+//! about windows, [`defence`] about segments that nobody should have sent, [`fast_open`] about data in SYN segments,
+//! [`icmp`] about errors on the way;
 //! [`linux`] and [`freebsd`] the two systems.
 
 pub mod buffers;
@@ -13,6 +14,7 @@ pub mod defence;
 pub mod fast_open;
 pub mod freebsd;
 pub mod handshake;
+pub mod icmp;
 pub mod linux;
 pub mod tcp;
 
@@ -20,6 +22,7 @@ pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
+pub use icmp::{Icmp, IcmpKinds};
 pub use tcp::{CongestionAlgorithm, TcpProfile};
 
 use crate::net::profile::NetProfile;

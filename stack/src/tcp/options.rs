@@ -50,6 +50,11 @@ impl SocketOptions {
             SocketOption::Linger(seconds) => self.linger = seconds,
             SocketOption::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             SocketOption::MaxSeg(mss) => self.max_seg = mss,
+            // Those are not a connection's.
+            SocketOption::FastOpen(_)
+            | SocketOption::FastOpenConnect(_)
+            | SocketOption::FastOpenNoCookie(_)
+            | SocketOption::FastOpenKeys(_) => return Err(SocketError::EINVAL),
         }
         Ok(())
     }
@@ -64,6 +69,10 @@ impl SocketOptions {
             OptionName::ReuseAddr => SocketOption::ReuseAddr(self.reuse_addr),
             OptionName::Linger => SocketOption::Linger(self.linger),
             OptionName::MaxSeg => SocketOption::MaxSeg(self.max_seg),
+            OptionName::FastOpen
+            | OptionName::FastOpenConnect
+            | OptionName::FastOpenNoCookie
+            | OptionName::FastOpenKeys => return Err(SocketError::EINVAL),
         })
     }
 }

@@ -149,9 +149,7 @@ impl Connection {
         self.marks.set(Marks::SYN_DATA, !syn.payload.is_empty());
         self.congestion
             .established(self.agreed.smss(), false, shared.tcp());
-        let window = self
-            .window_to_offer(shared.tcp())
-            .min(u32::from(u16::MAX));
+        let window = self.window_to_offer(shared.tcp()).min(u32::from(u16::MAX));
         self.rcv.offered(window);
         let text = &syn.payload[..syn.payload.len().min(window as usize)];
         if !text.is_empty() {
