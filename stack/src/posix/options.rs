@@ -84,6 +84,18 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Tcp, "TCP_NOOPT", OptionName::NoOptions),
     (Level::Tcp, "TCP_DEFER_ACCEPT", OptionName::DeferAccept),
     (Level::Tcp, "TCP_LINGER2", OptionName::Linger2),
+    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_CONNECT",
+        OptionName::FastOpenConnect,
+    ),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_NO_COOKIE",
+        OptionName::FastOpenNoCookie,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
 ];
 
 impl Opt {
@@ -140,6 +152,9 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             _ => Err(Errno::EINVAL),
         };
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
+    }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
     };
@@ -176,8 +191,18 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
         N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
-        N::Linger => return Err(Errno::EINVAL),
+        N::FastOpen => O::FastOpen(within(int)?),
+        N::FastOpenConnect => O::FastOpenConnect(on),
+        N::FastOpenNoCookie => O::FastOpenNoCookie(on),
+        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
     })
+}
+
+/// One key of sixteen octets, or two.
+fn fast_open_keys(bytes: &[u8]) -> Option<SocketOption> {
+    let (keys, rest) = bytes.as_chunks::<16>();
+    let legal = rest.is_empty() && (1..=2).contains(&keys.len());
+    legal.then(|| SocketOption::FastOpenKeys([keys.first().copied(), keys.get(1).copied()]))
 }
 
 /// The integer, if the option's type holds it.
@@ -188,6 +213,9 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::FastOpenKeys(keys) = option {
+        return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
+    }
     OptionValue::Int(match option {
         O::NoDelay(on)
         | O::KeepAlive(on)
@@ -215,6 +243,9 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::NotSentLowat(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
+        O::FastOpen(queue) => i64::from(queue),
+        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
+        O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),

@@ -37,6 +37,8 @@ pub(super) struct Progress {
     pub since: Instant,
     /// Its first step is done: a connect was sent, a close has said goodbye.
     pub begun: bool,
+    /// What is sent went with a SYN that is not answered yet.
+    pub opening: bool,
     /// Octets sent.
     pub sent: u64,
     /// Octets received.
@@ -70,6 +72,7 @@ impl Process {
         let mut progress = Progress {
             since: now,
             begun: false,
+            opening: false,
             sent: 0,
             received: Vec::new(),
         };

@@ -169,7 +169,10 @@ fn open_sending<S: WideSockets>(
 ) -> Result<(), Errno> {
     let data = piece(from, 0).ok_or(Errno::EFAULT)?;
     match s.connect_sending(now, socket.id, to, &data, fast_open) {
-        Ok(taken) => progress.sent = taken as u64,
+        Ok(taken) => {
+            progress.sent = taken as u64;
+            progress.opening = fast_open;
+        }
         Err(SocketError::EISCONN | SocketError::EALREADY) if !fast_open => {}
         Err(SocketError::EINPROGRESS) if blocking => {}
         Err(error) => return Err(error.into()),
@@ -189,6 +192,16 @@ fn send_stream<S: WideSockets>(
     progress: &mut Progress,
 ) -> Attempt {
     loop {
+        // Data that went with a SYN are sent when the SYN is answered; what ends the connection before ends this call.
+        if progress.opening && s.peer_addr(socket.id).is_ok() {
+            progress.opening = false;
+        }
+        if progress.opening && progress.sent > 0 {
+            return match s.take_error(socket.id) {
+                Some(error) => Err(error.into()),
+                None => Err(Errno::EAGAIN),
+            };
+        }
         // An error that comes after some octets were taken is the next call's.
         if progress.sent > 0 && s.ready(socket.id).contains(Ready::ERROR) {
             return sent(progress);
@@ -205,7 +218,10 @@ fn send_stream<S: WideSockets>(
             return sent(progress);
         }
         match s.send_message(now, socket.id, &data, send_flags(flags)) {
-            Ok(taken) => progress.sent += taken as u64,
+            Ok(taken) => {
+                progress.opening |= progress.sent == 0 && s.peer_addr(socket.id).is_err();
+                progress.sent += taken as u64;
+            }
             Err(SocketError::EINPROGRESS) if progress.begun => return Err(Errno::EAGAIN),
             Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
                 return sent(progress);

@@ -47,7 +47,11 @@ impl Stack {
             return Err(SocketError::ENETUNREACH);
         }
         let local = local.into();
-        Ok(Route { local, mtu })
+        Ok(Route {
+            local,
+            mtu,
+            path_mtu: self.output.path_mtu(remote.ip()),
+        })
     }
 }
 
@@ -252,11 +256,8 @@ impl WideSockets for Stack {
             return Err(SocketError::EOPNOTSUPP);
         }
         let route = self.route_of_stream(remote)?;
-        if fast_open {
-            self.tcp.connect(now, socket, remote, route)?;
-            return Ok(0);
-        }
-        self.tcp.connect_sending(now, socket, remote, route, data)
+        self.tcp
+            .connect_sending(now, socket, remote, route, data, fast_open)
     }
 
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
