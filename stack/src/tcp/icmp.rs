@@ -43,6 +43,7 @@ impl Connection {
     fn icmp_error(&mut self, shared: &mut Shared, seq: SeqNumber, error: IcmpError) {
         // RFC 5927, 4.1: the number must lie in what is under way.
         if !(seq.ge(self.snd.una) && seq.lt(self.snd.max)) {
+            shared.counters.out_of_window_icmps += 1;
             return;
         }
         let hard = match error {

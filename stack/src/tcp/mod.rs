@@ -19,10 +19,11 @@
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `admin` what is seen from outside
 
 mod acceptance;
 mod ack;
+mod admin;
 mod agreed;
 mod assembler;
 mod congestion;
@@ -69,5 +70,6 @@ mod user_calls;
 #[cfg(test)]
 mod tests;
 
+pub use admin::{Counters, Listed};
 pub use engine::Tcp;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};

@@ -12,6 +12,7 @@ use xen_abi::{Fuel, Sink};
 use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
+use crate::tcp::admin::Counters;
 use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
 use crate::tcp::reset::Reset;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub pool: Pool,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
+    pub counters: Counters,
     /// What Fast Open remembers of the servers that connections went to.
     pub destinations: Destinations,
     sink: Rc<dyn Sink>,
@@ -57,6 +59,7 @@ impl Shared {
             fuel,
             pool: Pool::default(),
             resets: VecDeque::new(),
+            counters: Counters::default(),
             destinations: Destinations::default(),
             sink,
             encoded: Vec::new(),

@@ -63,6 +63,11 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
+    /// Places, free ones counted: handles are below.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The slot of an index; a free one if there is none.
     pub fn slot(&self, index: u32) -> &Slot {
         self.slots.get(index as usize).unwrap_or(&Slot::Free)
