@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use super::Stack;
 use crate::event::TcpState;
+use crate::net::path_mtu::PathMtus;
 use crate::profile::Profile;
-use crate::tcp::{Counters, Listed};
+use crate::tcp::Listed;
 
 impl Stack {
     /// Another profile, as settings change: TCP asks the new one at every step, and a connection keeps only what its
@@ -22,17 +23,18 @@ impl Stack {
     }
 
     /// Aborts all TCP connections in a state.
-    pub fn drop_connections(&mut self, state: TcpState) {
+    pub fn drop_tcp_connections(&mut self, state: TcpState) {
         self.tcp.drop_connections(state);
     }
 
     /// Forgets what was learned of destinations: Fast Open cookies, and what else a cache of hosts holds.
-    pub fn forget_destinations(&mut self) {
+    pub fn forget_peers(&mut self) {
         self.tcp.forget_destinations();
+        self.output.paths = PathMtus::default();
     }
 
-    /// TCP's counters.
-    pub fn tcp_counters(&self) -> Counters {
-        self.tcp.counters()
+    /// ICMP errors about segments that are not under way (RFC 5927, 4.1), as Linux counts them.
+    pub fn out_of_window_icmps(&self) -> u64 {
+        self.tcp.out_of_window_icmps()
     }
 }

@@ -1,4 +1,4 @@
-//! What an administrator sees and does: the list of sockets, connections dropped by state, counters. These look at every
+//! What an administrator sees and does: the list of sockets, connections dropped by state. These look at every
 //! socket there is, so nothing on a packet's way may call them.
 
 use alloc::vec::Vec;
@@ -19,13 +19,6 @@ pub struct Listed {
     pub state: TcpState,
     /// An application holds it.
     pub owned: bool,
-}
-
-/// What is counted for an administrator only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// ICMP errors about segments that are not under way (Linux, `TcpExtOutOfWindowIcmps`).
-    pub out_of_window_icmps: u64,
 }
 
 impl Tcp {
@@ -62,11 +55,6 @@ impl Tcp {
                 self.settle(index);
             }
         }
-    }
-
-    /// The counters.
-    pub fn counters(&self) -> Counters {
-        self.shared.counters
     }
 }
 

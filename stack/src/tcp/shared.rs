@@ -12,7 +12,6 @@ use xen_abi::{Fuel, Sink};
 use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
-use crate::tcp::admin::Counters;
 use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
 use crate::tcp::reset::Reset;
@@ -36,9 +35,10 @@ pub struct Shared {
     pub pool: Pool,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
-    pub counters: Counters,
     /// What Fast Open remembers of the servers that connections went to.
     pub destinations: Destinations,
+    /// ICMP messages that quoted what was not under way.
+    pub out_of_window_icmps: u64,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -59,8 +59,8 @@ impl Shared {
             fuel,
             pool: Pool::default(),
             resets: VecDeque::new(),
-            counters: Counters::default(),
             destinations: Destinations::default(),
+            out_of_window_icmps: 0,
             sink,
             encoded: Vec::new(),
         }
