@@ -11,10 +11,8 @@ fn key(text: &str) -> Result<[u8; 16], BadValue> {
     let mut key = [0; 16];
     let mut words = text.split('-');
     for place in key.chunks_exact_mut(4) {
-        let word = words
-            .next()
-            .filter(|w| w.len() == 8 && !w.starts_with('+'))
-            .ok_or(FORM)?;
+        let is_word = |w: &&str| w.len() == 8 && w.bytes().all(|b| b.is_ascii_hexdigit());
+        let word = words.next().filter(is_word).ok_or(FORM)?;
         let word = u32::from_str_radix(word, 16).map_err(|_| FORM)?;
         place.copy_from_slice(&word.to_le_bytes());
     }
