@@ -43,6 +43,8 @@ options! {
     Linger(Option<u32>),
     /// `TCP_MAXSEG`, bytes
     MaxSeg(u16),
+    /// `TCP_REMOTE_UDP_ENCAPS_PORT`: the peer's UDP port, before a connect whose segments travel in datagrams.
+    RemoteUdpPort(u16),
     /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
     /// not 0: it may.
     FastOpen(u32),

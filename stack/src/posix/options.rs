@@ -53,6 +53,11 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_LINGER", OptionName::Linger),
     (Level::Tcp, "TCP_NODELAY", OptionName::NoDelay),
     (Level::Tcp, "TCP_MAXSEG", OptionName::MaxSeg),
+    (
+        Level::Tcp,
+        "TCP_REMOTE_UDP_ENCAPS_PORT",
+        OptionName::RemoteUdpPort,
+    ),
     (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
     (
         Level::Tcp,
@@ -129,6 +134,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::SendBuffer => O::SendBuffer(within(int)?),
         N::ReuseAddr => O::ReuseAddr(int != 0),
         N::MaxSeg => O::MaxSeg(within(int)?),
+        N::RemoteUdpPort => O::RemoteUdpPort(within(int)?),
         N::FastOpen => O::FastOpen(within(int)?),
         N::FastOpenConnect => O::FastOpenConnect(int != 0),
         N::FastOpenNoCookie => O::FastOpenNoCookie(int != 0),
@@ -157,7 +163,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
     OptionValue::Int(match option {
         O::NoDelay(on) | O::KeepAlive(on) | O::ReuseAddr(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
-        O::MaxSeg(bytes) => i64::from(bytes),
+        O::MaxSeg(bytes) | O::RemoteUdpPort(bytes) => i64::from(bytes),
         O::FastOpen(queue) => i64::from(queue),
         O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
         O::FastOpenKeys(_) => unreachable!("it is octets"),

@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`defence`] about segments that nobody should have sent, [`fast_open`] about data in SYN segments,
-//! [`icmp`] about errors on the way;
+//! [`icmp`] about errors on the way,
+//! [`udp_tunnel`] about segments in datagrams;
 //! [`linux`] and [`freebsd`] the two systems.
 
 pub mod buffers;
@@ -17,6 +18,7 @@ pub mod handshake;
 pub mod icmp;
 pub mod linux;
 pub mod tcp;
+pub mod udp_tunnel;
 
 pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
@@ -24,6 +26,7 @@ pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
 pub use tcp::{CongestionAlgorithm, TcpProfile};
+pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;
 use crate::quirk::Quirk;

@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, SEC};
+use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, SEC, UdpTunnel};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct TcpProfile {
     pub fast_open: FastOpen,
     /// ICMP errors, and what they say about paths.
     pub icmp: Icmp,
+    /// Segments in datagrams.
+    pub udp_tunnel: UdpTunnel,
+    /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
+    pub resets_hold_stamps: bool,
     /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
     pub text_outlives_reset: bool,
     /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
@@ -116,6 +120,8 @@ impl Default for TcpProfile {
         TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
+            udp_tunnel: UdpTunnel::default(),
+            resets_hold_stamps: false,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),

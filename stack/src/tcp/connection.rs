@@ -183,7 +183,11 @@ impl Connection {
     pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        let tunnel = match self.options.udp_port {
+            0 => 0,
+            _ => profile.udp_tunnel.overhead,
+        };
+        self.agreed.set_mtu(route.mtu, ipv6, tunnel, limit);
         if route.path_mtu < route.mtu {
             let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
             self.agreed.limit_path(mtu, profile);
@@ -219,10 +223,13 @@ impl Connection {
 
     /// A RST that the peer accepts.
     pub fn reset_peer(&self, shared: &mut Shared) {
+        let stamped = shared.tcp().resets_hold_stamps && self.agreed.timestamps;
         shared.reset(Reset {
             tuple: self.tuple,
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
+            stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            udp_port: self.options.udp_port,
         });
     }
 

@@ -226,11 +226,9 @@ impl Connection {
         if self.state() == TcpState::SynReceived {
             // SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED; anything else is answered <SEQ=SEG.ACK><CTL=RST>.
             if !(segment.ack.gt(self.snd.una) && segment.ack.le(self.snd.max)) {
-                shared.reset(Reset {
-                    tuple: self.tuple,
-                    seq: segment.ack,
-                    ack: None,
-                });
+                if let Some(reset) = Reset::answer(self.tuple, segment) {
+                    shared.reset(reset);
+                }
                 return Break(());
             }
             self.snd.set_window(segment);

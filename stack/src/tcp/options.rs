@@ -17,6 +17,8 @@ pub struct SocketOptions {
     pub linger: Option<u32>,
     /// `TCP_MAXSEG`; 0: not set
     pub max_seg: u16,
+    /// The peer's UDP port, if segments travel in datagrams; 0: they do not.
+    pub udp_port: u16,
     /// `TCP_NODELAY`
     pub no_delay: bool,
     /// `SO_KEEPALIVE`: off by default (RFC 9293, MUST-25).
@@ -33,6 +35,7 @@ impl SocketOptions {
             send_buffer: clamp(profile.send_buffer),
             linger: None,
             max_seg: 0,
+            udp_port: 0,
             no_delay: false,
             keep_alive: false,
             reuse_addr: false,
@@ -50,6 +53,10 @@ impl SocketOptions {
             SocketOption::Linger(seconds) => self.linger = seconds,
             SocketOption::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             SocketOption::MaxSeg(mss) => self.max_seg = mss,
+            SocketOption::RemoteUdpPort(port) if port > 0 && profile.udp_tunnel.port == 0 => {
+                return Err(SocketError::EINVAL);
+            }
+            SocketOption::RemoteUdpPort(port) => self.udp_port = port,
             // Those are not a connection's.
             SocketOption::FastOpen(_)
             | SocketOption::FastOpenConnect(_)
@@ -69,6 +76,7 @@ impl SocketOptions {
             OptionName::ReuseAddr => SocketOption::ReuseAddr(self.reuse_addr),
             OptionName::Linger => SocketOption::Linger(self.linger),
             OptionName::MaxSeg => SocketOption::MaxSeg(self.max_seg),
+            OptionName::RemoteUdpPort => SocketOption::RemoteUdpPort(self.udp_port),
             OptionName::FastOpen
             | OptionName::FastOpenConnect
             | OptionName::FastOpenNoCookie

@@ -291,6 +291,12 @@ impl Tcp {
                 }
                 fresh.options.set(option, profile)
             }
+            // Once a socket listens or is connected, where its segments go is settled.
+            Some(Slot::Listener(_) | Slot::Connection(_))
+                if matches!(option, SocketOption::RemoteUdpPort(_)) =>
+            {
+                Err(SocketError::EINVAL)
+            }
             Some(Slot::Listener(listener)) => {
                 if listener.fast_open.set(option) {
                     return Ok(());

@@ -8,6 +8,7 @@
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
 //! - `errors`: what ICMP says
+//! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
@@ -22,4 +23,5 @@ mod loss;
 mod opening;
 mod requirements;
 mod stream;
+mod udp_tunnel;
 mod util;

@@ -193,6 +193,8 @@ pub struct Solo {
     irs: SeqNumber,
     pub local: SocketAddr,
     pub peer: SocketAddr,
+    /// The peer's UDP port, if it sends its segments in datagrams.
+    pub udp_port: u16,
 }
 
 impl Solo {
@@ -204,6 +206,7 @@ impl Solo {
             irs: SeqNumber(u32::MAX - 10),
             local: at(LOCAL),
             peer: at(PEER),
+            udp_port: 0,
         }
     }
 
@@ -263,6 +266,7 @@ impl Solo {
             dst: self.local.ip(),
             ecn: 0,
             ttl: 64,
+            udp_port: self.udp_port,
         };
         self.host.tcp.receive(self.now, &ip, &bytes, false);
     }
@@ -422,6 +426,7 @@ impl Pair {
                 dst: packet.dst,
                 ecn: packet.ecn,
                 ttl: packet.ttl,
+                udp_port: 0,
             };
             let bytes = if self.padded { pad(bytes, &ip) } else { bytes };
             self.hosts[to].tcp.receive(self.now, &ip, &bytes, false);
