@@ -124,6 +124,8 @@ impl Process {
         let blocking = blocking && !flags.contains(MsgFlags::DONTWAIT);
         let result = match socket.kind {
             SocketKind::Datagram => recv_datagram(s, now, socket, into, flags),
+            // A blocking read waits for as much as the program wants at least (SO_RCVLOWAT).
+            SocketKind::Stream if blocking && has_too_little(s, socket) => Err(Errno::EAGAIN),
             SocketKind::Stream => recv_stream(s, now, socket, into, flags, progress),
         };
         match result {
@@ -132,6 +134,12 @@ impl Process {
             result => result,
         }
     }
+}
+
+/// Whether there is something to read, and yet the socket is not readable.
+fn has_too_little<S: WideSockets>(s: &S, socket: SocketFile) -> bool {
+    s.queued(socket.id).is_ok_and(|queued| queued.unread > 0)
+        && !s.ready(socket.id).contains(Ready::READ)
 }
 
 /// All that was received so far.

@@ -1,7 +1,7 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
 use crate::api::SocketError;
 
 /// TCP.
@@ -32,10 +32,10 @@ pub fn tcp() -> TcpProfile {
             accept_what_fits: true,
             doubled: false,
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
-            tolerate_missing_stamp: true,
             ..Defence::default()
         },
         fast_open: FastOpen {

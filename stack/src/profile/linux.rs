@@ -1,7 +1,7 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -28,6 +28,7 @@ pub fn tcp() -> TcpProfile {
             doubled: true,
             ..Buffers::default()
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()

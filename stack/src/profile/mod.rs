@@ -5,10 +5,9 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`defence`] about segments that nobody should have sent, [`fast_open`] about data in SYN segments,
-//! [`icmp`] about errors on the way,
-//! [`udp_tunnel`] about segments in datagrams;
-//! [`linux`] and [`freebsd`] the two systems.
+//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`icmp`] about
+//! errors on the way, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
+//! about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod buffers;
 pub mod defence;
@@ -17,6 +16,8 @@ pub mod freebsd;
 pub mod handshake;
 pub mod icmp;
 pub mod linux;
+pub mod recovery;
+pub mod sockets;
 pub mod tcp;
 pub mod udp_tunnel;
 
@@ -25,6 +26,8 @@ pub use defence::{Blackhole, Defence};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
+pub use recovery::Recovery;
+pub use sockets::Sockets;
 pub use tcp::{CongestionAlgorithm, TcpProfile};
 pub use udp_tunnel::UdpTunnel;
 

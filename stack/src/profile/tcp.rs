@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, SEC, UdpTunnel};
+use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct TcpProfile {
     pub buffers: Buffers,
     /// Segments that nobody should have sent.
     pub defence: Defence,
+    /// What applications see.
+    pub sockets: Sockets,
     /// RTO before the first measurement: 1 s (RFC 6298, 2.1).
     pub initial_rto: u64,
     /// RTO after the handshake if the SYN was retransmitted without a measurement: 3 s (RFC 6298, 5.7).
@@ -95,6 +97,8 @@ pub struct TcpProfile {
     pub timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// How losses are found and repaired.
+    pub recovery: Recovery,
     /// Connections half open on one listener: beyond, a SYN is dropped and counted.
     pub syn_queue: usize,
     /// Largest backlog that `listen` grants.
@@ -127,6 +131,7 @@ impl Default for TcpProfile {
             handshake: Handshake::default(),
             buffers: Buffers::default(),
             defence: Defence::default(),
+            sockets: Sockets::default(),
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,
@@ -158,6 +163,7 @@ impl Default for TcpProfile {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            recovery: Recovery::default(),
             syn_queue: 256,
             max_backlog: 4096,
             challenge_acks: 10,

@@ -14,7 +14,6 @@ use crate::tcp::connection::{Connection, Owner};
 use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
-use crate::tcp::options::SocketOptions;
 use crate::tcp::output::IpInfo;
 use crate::tcp::reset::Reset;
 use crate::tcp::tuple::Tuple;
@@ -59,6 +58,7 @@ impl Tcp {
             .table
             .connection(index)
             .expect("the hash names connections");
+        connection.measure_arrival(now, segment);
         let same_way = connection.options.udp_port == udp_port;
         if !(same_way && connection.is_predicted(&mut self.shared, now, segment)) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
@@ -156,10 +156,8 @@ impl Tcp {
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let options = SocketOptions {
-            udp_port: syn.udp_port,
-            ..owner.options
-        };
+        let mut options = owner.options.clone();
+        options.udp_port = syn.udp_port;
         let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let key = self.shared.keys.isn;
         let iss = match used {

@@ -73,7 +73,7 @@ impl Connection {
             },
             tunnel: tunnel(shared.tcp(), self.options.udp_port),
         };
-        segment.send(now, out, shared.tcp().ttl)?;
+        segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
         self.sent(shared, now, plan, u32::from(field) << shift);
         Ok(())
     }

@@ -10,7 +10,8 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls` the application's calls
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
+//!   ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
@@ -37,9 +38,11 @@ pub mod fast_open;
 mod fast_path;
 mod icmp;
 mod incoming;
+mod info;
 mod input;
 mod isn;
 mod listen;
+mod meter;
 mod open;
 mod options;
 pub mod output;

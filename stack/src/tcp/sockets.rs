@@ -6,11 +6,15 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{How, OptionName, Queued, Ready, RecvFlags, SocketError, SocketId, SocketOption};
+use crate::api::{
+    How, OptionName, Queued, Ready, RecvFlags, SendFlags, SocketError, SocketId, SocketOption,
+    TcpInfo,
+};
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Marks, Owner};
 use crate::tcp::fast_open;
+use crate::tcp::info;
 use crate::tcp::isn;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
@@ -65,7 +69,7 @@ impl Tcp {
             _ => {}
         }
         let fresh = self.fresh(socket)?;
-        let (local, options, fast_open) = (fresh.local, fresh.options, fresh.fast_open);
+        let (local, options, fast_open) = (fresh.local, fresh.options.clone(), fresh.fast_open);
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
         let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
         listener.fast_open = fast_open;
@@ -181,7 +185,7 @@ impl Tcp {
         route: Route,
     ) -> Result<(), SocketError> {
         let (bound, options) = match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options),
+            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options.clone()),
             Some(Slot::Connection(connection)) => return Err(already(connection)),
             Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
             _ => return Err(SocketError::EBADF),
@@ -218,8 +222,19 @@ impl Tcp {
         socket: SocketId,
         data: &[u8],
     ) -> Result<usize, SocketError> {
+        self.send_with(now, socket, data, SendFlags::empty())
+    }
+
+    /// `send(2)` with flags.
+    pub fn send_with(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let taken = connection.send(&mut self.shared, now, data);
+        let taken = connection.send(&mut self.shared, now, data, flags);
         self.settle(socket.0);
         taken
     }
@@ -306,7 +321,7 @@ impl Tcp {
             slot => {
                 let connection = owned(slot)?;
                 connection.options.set(option, profile)?;
-                if let SocketOption::KeepAlive(_) = option {
+                if let SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) = option {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
@@ -322,9 +337,21 @@ impl Tcp {
             return Ok(option);
         }
         match self.table.slot(socket.0) {
-            Slot::Fresh(fresh) => fresh.options.get(name),
-            Slot::Listener(listener) => listener.options.get(name),
-            Slot::Connection(c) if c.owner == Owner::Application => c.option(name),
+            Slot::Fresh(fresh) => fresh.options.get(name, self.shared.tcp()),
+            Slot::Listener(listener) => listener.options.get(name, self.shared.tcp()),
+            Slot::Connection(c) if c.owner == Owner::Application => {
+                c.option(name, self.shared.tcp())
+            }
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `TCP_INFO`
+    pub fn info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(_) => Ok(info::without_connection(TcpState::Closed)),
+            Slot::Listener(_) => Ok(info::without_connection(TcpState::Listen)),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.info(&self.shared, now)),
             _ => Err(SocketError::EBADF),
         }
     }
