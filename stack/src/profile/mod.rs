@@ -6,11 +6,12 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`icmp`] about
-//! errors on the way, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
+//! errors on the way, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
 //! about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod buffers;
 pub mod defence;
+pub mod ecn;
 pub mod fast_open;
 pub mod freebsd;
 pub mod handshake;
@@ -23,6 +24,7 @@ pub mod udp_tunnel;
 
 pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
+pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};

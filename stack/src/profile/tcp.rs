@@ -1,6 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel};
+use super::{
+    Buffers, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel,
+};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct TcpProfile {
     pub fast_open: FastOpen,
     /// ICMP errors, and what they say about paths.
     pub icmp: Icmp,
+    /// Explicit Congestion Notification (RFC 3168; RFC 9293, SHLD-8).
+    pub ecn: Ecn,
     /// Segments in datagrams.
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
@@ -124,6 +128,7 @@ impl Default for TcpProfile {
         TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
+            ecn: Ecn::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
             text_outlives_reset: false,

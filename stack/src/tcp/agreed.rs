@@ -32,6 +32,8 @@ pub struct Agreed {
     pub window_scaling: bool,
     pub timestamps: bool,
     pub sack: bool,
+    /// Explicit Congestion Notification (RFC 3168).
+    pub ecn: bool,
 }
 
 impl Agreed {
@@ -47,6 +49,7 @@ impl Agreed {
             window_scaling: profile.window_scaling,
             timestamps: profile.timestamps,
             sack: profile.sack,
+            ecn: false,
         }
     }
 

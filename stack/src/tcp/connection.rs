@@ -76,6 +76,10 @@ bitflags::bitflags! {
         const BOUND = 1 << 1;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
+        const ECN_ECHO = 1 << 18;
+        /// The window was reduced because of a mark; the peer shall know.
+        const ECN_REDUCED = 1 << 19;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
         /// The application said with its last octets that more follows at once (`MSG_MORE`).
@@ -99,6 +103,8 @@ pub struct Connection {
     /// What Fast Open needs to know until the handshake is over.
     pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -151,6 +157,7 @@ impl Connection {
             agreed,
             options,
             opening: None,
+            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),

@@ -11,6 +11,7 @@ use crate::profile::Blackhole;
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
+use crate::tcp::ecn::CE;
 use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
@@ -48,21 +49,24 @@ impl Tcp {
             return self.refuse("SYN and FIN in one segment");
         }
         match self.table.find_for_segment(&tuple) {
-            Some(index) => self.deliver(index, now, &segment, ip.udp_port),
+            Some(index) => self.deliver(index, now, &segment, ip),
             None => self.arrives_for_nobody(now, tuple, &segment, ip.udp_port, None),
         }
     }
 
-    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>, udp_port: u16) {
+    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>, ip: &IpInfo) {
+        let udp_port = ip.udp_port;
         let connection = self
             .table
             .connection(index)
             .expect("the hash names connections");
         connection.measure_arrival(now, segment);
         let same_way = connection.options.udp_port == udp_port;
-        if !(same_way && connection.is_predicted(&mut self.shared, now, segment)) {
+        let marked = ip.ecn == CE;
+        if !(same_way && !marked && connection.is_predicted(&mut self.shared, now, segment)) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
             incoming.udp_port = udp_port;
+            incoming.ce = marked;
             if is_new_incarnation(connection, &incoming) {
                 let (tuple, used) = (connection.tuple, connection.snd.max);
                 if self.table.find_listener(tuple.local_addr()).is_some() {

@@ -29,6 +29,8 @@ struct Outgoing<'a> {
     seq: SeqNumber,
     ack: SeqNumber,
     flags: Flags,
+    /// The packet's codepoint (RFC 3168, 5).
+    ecn: u8,
     window: u16,
     options: OptionWriter,
     text: (&'a [u8], &'a [u8]),
@@ -51,6 +53,7 @@ impl Connection {
         let shift = if syn { 0 } else { self.agreed.recv_shift };
         let field = window_field(window, shift, shared.tcp().buffers.round_up);
         let offset = plan.seq.after(self.snd.buffer_start());
+        let (ecn_bits, ecn) = self.ecn_of(plan);
         let segment = Outgoing {
             tuple: self.tuple,
             seq: plan.seq,
@@ -59,7 +62,8 @@ impl Connection {
             } else {
                 SeqNumber(0)
             },
-            flags: plan.flags,
+            flags: plan.flags | ecn_bits,
+            ecn,
             window: field,
             options: if syn {
                 self.syn_options(now, shared.tcp())
@@ -132,6 +136,7 @@ impl Reset {
             } else {
                 Flags::RST
             },
+            ecn: 0,
             window: 0,
             options,
             text: (&[], &[]),
@@ -157,7 +162,7 @@ impl Outgoing<'_> {
             src: self.tuple.local,
             dst: self.tuple.remote,
             protocol,
-            ecn: 0,
+            ecn: self.ecn,
             ttl,
         };
         let partial = out.tx_checksum();

@@ -25,6 +25,8 @@ pub struct Incoming<'a> {
     pub sack: &'a [u8],
     /// A Fast Open cookie or request, and whether it came as the experimental option.
     pub fast_open: Option<(&'a [u8], bool)>,
+    /// Its packet was marked: congestion experienced (RFC 3168).
+    pub ce: bool,
     /// The peer's UDP port, if it came in a datagram; 0: it did not.
     pub udp_port: u16,
 }
@@ -65,6 +67,7 @@ impl<'a> Incoming<'a> {
             stamp: None,
             sack: &[],
             fast_open: None,
+            ce: false,
             udp_port: 0,
         }
     }

@@ -45,6 +45,7 @@ impl Connection {
         self.check_reset(shared, now, segment)?;
         self.check_syn(shared, now, segment)?;
         self.heard(now);
+        self.take_ecn_marks(segment);
         self.check_ack(shared, now, segment)?;
         self.take_text(shared, now, segment)?;
         self.check_fin(shared, now, segment);

@@ -18,6 +18,7 @@
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ecn`: marks instead of losses
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
@@ -31,6 +32,7 @@ mod connection;
 mod deadlines;
 mod delayed_ack;
 mod demux;
+mod ecn;
 mod emit;
 mod engine;
 mod expire;

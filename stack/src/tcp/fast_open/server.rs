@@ -207,6 +207,7 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: option.map(|octets| (octets, false)),
+            ce: false,
             udp_port: 0,
         };
         let mut pending = Pending::default();

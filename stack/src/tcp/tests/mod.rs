@@ -7,6 +7,7 @@
 //! - `loss`: retransmission and recovery
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
+//! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
 //! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
@@ -15,6 +16,7 @@
 
 mod chaos;
 mod closing;
+mod ecn;
 mod errors;
 mod fast_open;
 mod flow;

@@ -195,6 +195,8 @@ pub struct Solo {
     pub peer: SocketAddr,
     /// The peer's UDP port, if it sends its segments in datagrams.
     pub udp_port: u16,
+    /// The ECN bits of the packets that the peer sends.
+    pub ecn: u8,
 }
 
 impl Solo {
@@ -207,6 +209,7 @@ impl Solo {
             local: at(LOCAL),
             peer: at(PEER),
             udp_port: 0,
+            ecn: 0,
         }
     }
 
@@ -242,6 +245,8 @@ impl Solo {
                 'R' => Flags::RST,
                 'P' => Flags::PSH,
                 '.' => Flags::ACK,
+                'E' => Flags::ECE,
+                'W' => Flags::CWR,
                 _ => panic!("no flag is called {c}"),
             };
         }
@@ -264,7 +269,7 @@ impl Solo {
         let ip = IpInfo {
             src: self.peer.ip(),
             dst: self.local.ip(),
-            ecn: 0,
+            ecn: self.ecn,
             ttl: 64,
             udp_port: self.udp_port,
         };
@@ -311,6 +316,8 @@ impl Solo {
             (Flags::FIN, 'F'),
             (Flags::RST, 'R'),
             (Flags::PSH, 'P'),
+            (Flags::ECE, 'E'),
+            (Flags::CWR, 'W'),
             (Flags::ACK, '.'),
         ];
         let on = |&&(flag, _): &&(Flags, char)| segment.flags().contains(flag);
