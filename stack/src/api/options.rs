@@ -54,6 +54,8 @@ options! {
     FastOpenNoCookie(bool),
     /// `TCP_FASTOPEN_KEY`: the listener's key, and the one before.
     FastOpenKeys([Option<[u8; 16]>; 2]),
+    /// `SO_OOBINLINE`: the last urgent octet stays in the line
+    OutOfBandInline(bool),
     /// `SO_REUSEPORT`
     ReusePort(bool),
     /// `SO_RCVLOWAT`, bytes: fewer make no socket readable

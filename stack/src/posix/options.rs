@@ -54,6 +54,7 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_SNDBUF", OptionName::SendBuffer),
     (Level::Socket, "SO_REUSEADDR", OptionName::ReuseAddr),
     (Level::Socket, "SO_LINGER", OptionName::Linger),
+    (Level::Socket, "SO_OOBINLINE", OptionName::OutOfBandInline),
     (Level::Socket, "SO_REUSEPORT", OptionName::ReusePort),
     (Level::Socket, "SO_RCVLOWAT", OptionName::RecvLowat),
     (Level::Socket, "SO_PRIORITY", OptionName::Priority),
@@ -168,6 +169,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NoDelay => O::NoDelay(on),
         N::KeepAlive => O::KeepAlive(on),
         N::ReuseAddr => O::ReuseAddr(on),
+        N::OutOfBandInline => O::OutOfBandInline(on),
         N::ReusePort => O::ReusePort(on),
         N::ZeroCopy => O::ZeroCopy(on),
         N::RecvErrors => O::RecvErrors(on),
@@ -226,6 +228,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         O::NoDelay(on)
         | O::KeepAlive(on)
         | O::ReuseAddr(on)
+        | O::OutOfBandInline(on)
         | O::ReusePort(on)
         | O::ZeroCopy(on)
         | O::RecvErrors(on)

@@ -61,6 +61,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,

@@ -61,6 +61,7 @@ pub fn tcp() -> TcpProfile {
             ..Icmp::default()
         },
         resets_hold_stamps: true,
+        urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.

@@ -26,6 +26,9 @@ pub struct TcpProfile {
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
     pub resets_hold_stamps: bool,
+    /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
+    /// meant to leave it; 4.2BSD and its heirs take it out).
+    pub urgent_in_line: bool,
     /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
     pub text_outlives_reset: bool,
     /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
@@ -131,6 +134,7 @@ impl Default for TcpProfile {
             ecn: Ecn::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
+            urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),

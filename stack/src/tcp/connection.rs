@@ -28,6 +28,7 @@ use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
 use crate::tcp::tuple::Tuple;
+use crate::tcp::urgent::Urgent;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub struct Connection {
     pub options: SocketOptions,
     /// What Fast Open needs to know until the handshake is over.
     pub opening: Option<Box<Opening>>,
+    /// Urgent data, if there ever were any.
+    pub urgent: Option<Box<Urgent>>,
     pub agreed: Agreed,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: SeqNumber,
@@ -157,6 +160,7 @@ impl Connection {
             agreed,
             options,
             opening: None,
+            urgent: None,
             ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
@@ -377,6 +381,7 @@ impl Connection {
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
         ready.set(Ready::READ, self.is_readable() || no_more);
+        ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

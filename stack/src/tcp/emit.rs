@@ -32,6 +32,7 @@ struct Outgoing<'a> {
     /// The packet's codepoint (RFC 3168, 5).
     ecn: u8,
     window: u16,
+    urgent: u16,
     options: OptionWriter,
     text: (&'a [u8], &'a [u8]),
     /// Our UDP port and the peer's, if it goes in a datagram.
@@ -54,6 +55,7 @@ impl Connection {
         let field = window_field(window, shift, shared.tcp().buffers.round_up);
         let offset = plan.seq.after(self.snd.buffer_start());
         let (ecn_bits, ecn) = self.ecn_of(plan);
+        let (urg, urgent) = self.urgent_of(plan.seq);
         let segment = Outgoing {
             tuple: self.tuple,
             seq: plan.seq,
@@ -62,7 +64,8 @@ impl Connection {
             } else {
                 SeqNumber(0)
             },
-            flags: plan.flags | ecn_bits,
+            flags: plan.flags | ecn_bits | urg,
+            urgent,
             ecn,
             window: field,
             options: if syn {
@@ -138,6 +141,7 @@ impl Reset {
             },
             ecn: 0,
             window: 0,
+            urgent: 0,
             options,
             text: (&[], &[]),
             tunnel: tunnel(profile, self.udp_port),
@@ -191,7 +195,7 @@ impl Outgoing<'_> {
             flags: self.flags.bits(),
             window: self.window.into(),
             checksum: 0.into(),
-            urgent: 0.into(),
+            urgent: self.urgent.into(),
         };
         let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, buffer.len());
         let (head, text) = buffer.split_at_mut(HEADER_LEN + self.options.len());

@@ -47,6 +47,7 @@ impl Connection {
         self.heard(now);
         self.take_ecn_marks(segment);
         self.check_ack(shared, now, segment)?;
+        self.check_urgent(segment);
         self.take_text(shared, now, segment)?;
         self.check_fin(shared, now, segment);
         Continue(())

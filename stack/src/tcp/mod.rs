@@ -19,6 +19,7 @@
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
+//! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
@@ -69,6 +70,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod urgent;
 mod user_calls;
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct SocketOptions {
 /// Options that few sockets set.
 #[derive(Clone, Debug)]
 pub struct Rare {
+    /// `SO_OOBINLINE`
+    pub urgent_in_line: Option<bool>,
     /// `SO_REUSEPORT`
     pub reuse_port: bool,
     /// `SO_RCVLOWAT`; 0: not set
@@ -84,6 +86,7 @@ pub struct Rare {
 
 /// None is set.
 const UNSET: Rare = Rare {
+    urgent_in_line: None,
     reuse_port: false,
     recv_lowat: 0,
     priority: 0,
@@ -181,6 +184,7 @@ impl SocketOptions {
             N::MaxSeg if self.max_seg == 0 => O::MaxSeg(profile.default_mss),
             N::MaxSeg => O::MaxSeg(self.max_seg),
             N::Cork => O::Cork(self.cork),
+            N::OutOfBandInline => O::OutOfBandInline(self.urgent_in_line(profile)),
             N::ReusePort => O::ReusePort(rare.reuse_port),
             N::RecvLowat => O::RecvLowat(rare.recv_lowat.max(1)),
             N::Priority => O::Priority(rare.priority),
@@ -252,6 +256,11 @@ impl SocketOptions {
         }
     }
 
+    /// Whether the last urgent octet stays in the line.
+    pub fn urgent_in_line(&self, profile: &TcpProfile) -> bool {
+        self.rare().urgent_in_line.unwrap_or(profile.urgent_in_line)
+    }
+
     /// Time to live, or hop limit (RFC 9293, MUST-49).
     pub fn hop_limit(&self, profile: &TcpProfile) -> u8 {
         self.rare().hop_limit.unwrap_or(profile.ttl)
@@ -262,6 +271,7 @@ impl Rare {
     fn set(&mut self, option: SocketOption) -> Result<(), SocketError> {
         use SocketOption as O;
         match option {
+            O::OutOfBandInline(on) => self.urgent_in_line = Some(on),
             O::ReusePort(on) => self.reuse_port = on,
             O::RecvLowat(bytes) => self.recv_lowat = bytes,
             O::Priority(priority) => self.priority = priority,

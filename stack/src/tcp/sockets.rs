@@ -356,6 +356,15 @@ impl Tcp {
         }
     }
 
+    /// Octets to be read until the reader is past the urgent data; none: it is (`SIOCATMARK` asks whether it is one).
+    pub fn urgent_ahead(&self, socket: SocketId) -> Result<Option<u32>, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.urgent_ahead()),
+            Slot::Fresh(_) | Slot::Listener(_) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
     /// `SIOCINQ`, `SIOCOUTQ` and the like.
     pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
         match self.table.slot(socket.0) {

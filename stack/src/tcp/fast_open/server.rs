@@ -207,6 +207,7 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: option.map(|octets| (octets, false)),
+            urgent: None,
             ce: false,
             udp_port: 0,
         };

@@ -9,6 +9,7 @@
 //! - `fast_open`: data before the handshake is over
 //! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `urgent`: a mark in the stream
 //! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
@@ -26,4 +27,5 @@ mod opening;
 mod requirements;
 mod stream;
 mod udp_tunnel;
+mod urgent;
 mod util;

@@ -153,6 +153,7 @@ pub struct Seg<'a> {
     pub seq: u32,
     pub ack: u32,
     pub win: u16,
+    pub urg: u16,
     pub options: &'a [u8],
     pub text: &'a [u8],
 }
@@ -164,6 +165,7 @@ pub fn seg(flags: &str, seq: u32) -> Seg<'_> {
         seq,
         ack: 0,
         win: 65_535,
+        urg: 0,
         options: &[],
         text: &[],
     }
@@ -175,6 +177,9 @@ impl<'a> Seg<'a> {
     }
     pub fn win(self, win: u16) -> Seg<'a> {
         Seg { win, ..self }
+    }
+    pub fn urg(self, urg: u16) -> Seg<'a> {
+        Seg { urg, ..self }
     }
     pub fn options(self, options: &'a [u8]) -> Seg<'a> {
         Seg { options, ..self }
@@ -247,6 +252,7 @@ impl Solo {
                 '.' => Flags::ACK,
                 'E' => Flags::ECE,
                 'W' => Flags::CWR,
+                'U' => Flags::URG,
                 _ => panic!("no flag is called {c}"),
             };
         }
@@ -260,7 +266,8 @@ impl Solo {
         bytes.extend(ack.to_be_bytes());
         bytes.extend([offset << 4, flags.bits()]);
         bytes.extend(s.win.to_be_bytes());
-        bytes.extend([0; 4]);
+        bytes.extend([0; 2]);
+        bytes.extend(s.urg.to_be_bytes());
         bytes.extend(s.options);
         bytes.extend(s.text);
         let mut sum = Sum::pseudo(self.peer.ip(), self.local.ip(), PROTOCOL, bytes.len());
@@ -318,6 +325,7 @@ impl Solo {
             (Flags::PSH, 'P'),
             (Flags::ECE, 'E'),
             (Flags::CWR, 'W'),
+            (Flags::URG, 'U'),
             (Flags::ACK, '.'),
         ];
         let on = |&&(flag, _): &&(Flags, char)| segment.flags().contains(flag);
