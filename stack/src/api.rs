@@ -146,6 +146,8 @@ bitflags::bitflags! {
         const HANGUP = 8;
         /// `POLLERR`: an error is pending.
         const ERROR = 16;
+        /// `POLLPRI`: urgent data are announced, and the reader is not past them.
+        const URGENT = 32;
     }
 }
 
