@@ -2,6 +2,5 @@
 //! programs from outside that some need.
 
 pub mod interposed;
-pub mod last_look;
 pub mod scenario;
 pub mod tools;
