@@ -34,7 +34,7 @@ pub use tcp::{CongestionAlgorithm, TcpProfile};
 pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;
-use crate::quirk::Quirk;
+use crate::quirk::{Quirk, Quirks};
 
 /// Nanoseconds in a millisecond.
 pub const MS: u64 = 1_000_000;
@@ -49,8 +49,7 @@ pub struct Profile {
     /// TCP's constants.
     pub tcp: TcpProfile,
     /// Historical bugs.
-    #[cfg(feature = "zoo")]
-    pub quirks: crate::quirk::Quirks,
+    pub quirks: Quirks,
 }
 
 impl Profile {
@@ -91,13 +90,7 @@ impl Profile {
     /// Whether the profile has this bug. Never, without the feature `zoo`.
     #[inline]
     pub fn has(&self, quirk: Quirk) -> bool {
-        #[cfg(feature = "zoo")]
-        return self.quirks.has(quirk);
-        #[cfg(not(feature = "zoo"))]
-        {
-            let _ = quirk;
-            false
-        }
+        self.quirks.has(quirk)
     }
 }
 
