@@ -87,6 +87,14 @@ options! {
     NoOptions(bool),
     /// `TCP_DEFER_ACCEPT`, seconds; 0: off
     DeferAccept(u32),
+    /// `TCP_FASTOPEN`: a listener's queue; of a client, whether it may send data in its SYN (RFC 7413)
+    FastOpen(u32),
+    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data
+    FastOpenConnect(bool),
+    /// `TCP_FASTOPEN_NO_COOKIE`
+    FastOpenNoCookie(bool),
+    /// `TCP_FASTOPEN_KEY`: the key of new cookies, and another one that is taken
+    FastOpenKeys([Option<[u8; 16]>; 2]),
     /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
     Linger2(i32),
 }

@@ -84,6 +84,18 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Tcp, "TCP_NOOPT", OptionName::NoOptions),
     (Level::Tcp, "TCP_DEFER_ACCEPT", OptionName::DeferAccept),
     (Level::Tcp, "TCP_LINGER2", OptionName::Linger2),
+    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_CONNECT",
+        OptionName::FastOpenConnect,
+    ),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_NO_COOKIE",
+        OptionName::FastOpenNoCookie,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
 ];
 
 impl Opt {
@@ -129,6 +141,9 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     use SocketOption as O;
     if *value == OptionValue::Null {
         return Err(Errno::EFAULT);
+    }
+    if name == N::FastOpenKeys {
+        return fast_open_keys(value, len);
     }
     if len < INT {
         return Err(Errno::EINVAL);
@@ -176,8 +191,25 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
         N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
-        N::Linger => return Err(Errno::EINVAL),
+        N::FastOpen => O::FastOpen(within(int)?),
+        N::FastOpenConnect => O::FastOpenConnect(on),
+        N::FastOpenNoCookie => O::FastOpenNoCookie(on),
+        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
     })
+}
+
+/// One key or two, 16 octets each.
+fn fast_open_keys(value: &OptionValue, len: u32) -> Result<SocketOption, Errno> {
+    let OptionValue::Bytes(bytes) = value else {
+        return Err(Errno::EINVAL);
+    };
+    let bytes = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+    let (keys, rest) = bytes.as_chunks::<16>();
+    match (keys, rest) {
+        ([key], []) => Ok(SocketOption::FastOpenKeys([Some(*key), None])),
+        ([key, backup], []) => Ok(SocketOption::FastOpenKeys([Some(*key), Some(*backup)])),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// The integer, if the option's type holds it.
@@ -200,7 +232,9 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::Cork(on)
         | O::QuickAck(on)
         | O::InQueue(on)
-        | O::NoOptions(on) => i64::from(on),
+        | O::NoOptions(on)
+        | O::FastOpenConnect(on)
+        | O::FastOpenNoCookie(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) => i64::from(bytes),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
@@ -213,8 +247,12 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepInterval(number)
         | O::KeepInit(number)
         | O::NotSentLowat(number)
+        | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
+        O::FastOpenKeys(keys) => {
+            return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
+        }
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),

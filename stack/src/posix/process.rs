@@ -16,6 +16,7 @@ use crate::posix::personality::Personality;
 use crate::posix::pipe::Pipe;
 
 /// What an attempt at a call came to.
+#[derive(Debug, PartialEq)]
 pub(super) enum Step {
     Done(i64, Output),
     /// Ask again later.

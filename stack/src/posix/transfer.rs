@@ -85,21 +85,26 @@ impl Process {
         let result = match socket.kind {
             SocketKind::Datagram => send_datagram(s, now, socket, from, whole, to),
             SocketKind::Stream => {
+                let fast_open = flags.contains(MsgFlags::FASTOPEN);
+                let mut attempt = match fast_open && !progress.begun {
+                    true => Err(Errno::ENOTCONN),
+                    false => send_stream(s, now, socket, from, whole, flags, progress),
+                };
                 if let Some(to) = to
+                    && attempt == Err(Errno::ENOTCONN)
                     && !progress.begun
-                    && (flags.contains(MsgFlags::FASTOPEN) || self.personality.implied_connect)
                 {
-                    let fast_open = flags.contains(MsgFlags::FASTOPEN);
                     open_sending(s, now, socket, from, to, fast_open, blocking, progress)?;
-                    if fast_open && !blocking {
-                        return sent(progress);
-                    }
+                    attempt = match fast_open && !blocking {
+                        true => return sent(progress),
+                        false => send_stream(s, now, socket, from, whole, flags, progress),
+                    };
                 }
-                send_stream(s, now, socket, from, whole, flags, progress)
+                attempt
             }
         };
         match result {
-            Err(Errno::EAGAIN) if blocking => Ok(Step::Wait),
+            Err(Errno::EAGAIN | Errno::EINPROGRESS) if blocking => Ok(Step::Wait),
             Err(Errno::EAGAIN) if progress.sent > 0 => sent(progress),
             Err(Errno::ENOTCONN) if socket.kind == SocketKind::Stream => {
                 Err(self.personality.send_unconnected)
@@ -154,8 +159,7 @@ fn received(progress: &mut Progress) -> Attempt {
     ))
 }
 
-/// `sendto(2)` on a stream that is not connected: connects, with data if that can be. On one that is, it does nothing
-/// unless it is Fast Open that was asked for.
+/// `sendto(2)` on a stream that is not connected: connects, with data if that can be.
 #[allow(clippy::too_many_arguments, reason = "they are sendmsg(2)'s")]
 fn open_sending<S: WideSockets>(
     s: &mut S,
@@ -170,8 +174,9 @@ fn open_sending<S: WideSockets>(
     let data = piece(from, 0).ok_or(Errno::EFAULT)?;
     match s.connect_sending(now, socket.id, to, &data, fast_open) {
         Ok(taken) => progress.sent = taken as u64,
-        Err(SocketError::EISCONN | SocketError::EALREADY) if !fast_open => {}
         Err(SocketError::EINPROGRESS) if blocking => {}
+        // The stack does not connect unasked: the send itself says why it cannot be.
+        Err(SocketError::ENOTCONN) => {}
         Err(error) => return Err(error.into()),
     }
     progress.begun = true;
@@ -206,7 +211,6 @@ fn send_stream<S: WideSockets>(
         }
         match s.send_message(now, socket.id, &data, send_flags(flags)) {
             Ok(taken) => progress.sent += taken as u64,
-            Err(SocketError::EINPROGRESS) if progress.begun => return Err(Errno::EAGAIN),
             Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
                 return sent(progress);
             }

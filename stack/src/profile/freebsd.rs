@@ -1,7 +1,7 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, MS, SEC, Sockets, TcpProfile};
+use super::{Buffers, Defence, FastOpen, MS, SEC, Sockets, TcpProfile};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -38,6 +38,14 @@ pub fn tcp() -> TcpProfile {
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
+        fast_open: FastOpen {
+            // net.inet.tcp.fastopen.client_enable
+            client: true,
+            padding: 0,
+            send_connects: true,
+            ..FastOpen::default()
+        },
+        text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,
         rto_slop: 200 * MS,

@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, Handshake, MS, SEC, Sockets};
+use super::{Buffers, Defence, FastOpen, Handshake, MS, Recovery, SEC, Sockets};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub enum CongestionAlgorithm {
 /// TCP's constants. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct TcpProfile {
+    /// TCP Fast Open (RFC 7413).
+    pub fast_open: FastOpen,
+    /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
+    pub text_outlives_reset: bool,
+    /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
+    pub checks_syn_ack_echo: bool,
     /// SYN segments.
     pub handshake: Handshake,
     /// Windows and buffers.
@@ -85,6 +91,8 @@ pub struct TcpProfile {
     pub timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// How losses are found and repaired.
+    pub recovery: Recovery,
     /// Connections half open on one listener: beyond, a SYN is dropped and counted.
     pub syn_queue: usize,
     /// Largest backlog that `listen` grants.
@@ -108,6 +116,9 @@ pub struct TcpProfile {
 impl Default for TcpProfile {
     fn default() -> TcpProfile {
         TcpProfile {
+            fast_open: FastOpen::default(),
+            text_outlives_reset: false,
+            checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
             defence: Defence::default(),
@@ -143,6 +154,7 @@ impl Default for TcpProfile {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            recovery: Recovery::default(),
             syn_queue: 256,
             max_backlog: 4096,
             challenge_acks: 10,

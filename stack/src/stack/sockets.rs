@@ -252,11 +252,8 @@ impl WideSockets for Stack {
             return Err(SocketError::EOPNOTSUPP);
         }
         let route = self.route_of_stream(remote)?;
-        if fast_open {
-            self.tcp.connect(now, socket, remote, route)?;
-            return Ok(0);
-        }
-        self.tcp.connect_sending(now, socket, remote, route, data)
+        self.tcp
+            .connect_with(now, socket, remote, route, data, fast_open)
     }
 
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {

@@ -13,6 +13,7 @@ use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::fast_open::client::Opening;
 use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::recovery::Recovery;
@@ -74,6 +75,10 @@ bitflags::bitflags! {
         const BOUND = 1 << 1;
         /// The application said with its last octets that more follows at once (`MSG_MORE`).
         const MORE = 1 << 15;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
     }
 }
 
@@ -90,6 +95,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
@@ -142,6 +149,7 @@ impl Connection {
             soft_error: None,
             agreed,
             options,
+            opening: None,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -193,7 +201,7 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
-        if error.is_some() {
+        if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.deadlines.disarm_all();
@@ -325,8 +333,10 @@ impl Connection {
 
     /// Octets that the application may send now.
     pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
-        if may {
+        let may = crate::tcp::state::may_send(self.state)
+            || self.marks.contains(Marks::FAST_OPENING)
+            || self.syn_waits_for_data();
+        if may && self.fin.is_none() {
             (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
         } else {
             0

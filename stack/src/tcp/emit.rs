@@ -53,7 +53,7 @@ impl Connection {
             flags: plan.flags,
             window: field,
             options: if syn {
-                self.syn_options(now, &shared.tcp().handshake.layout)
+                self.syn_options(now, shared.tcp())
             } else {
                 self.options(now)
             },

@@ -40,12 +40,14 @@ impl Connection {
         }
         self.snd.nxt = self.snd.una;
         self.marks -= Marks::RESEND_HEAD;
+        self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
             self.marks |= Marks::SYN_LOST;
-            if self.state() == TcpState::SynSent
-                && self.rto.timeouts == shared.tcp().handshake.plain_after
-            {
-                self.agreed.offer_nothing();
+            if self.state() == TcpState::SynSent {
+                self.fall_back_to_plain_syn();
+                if self.rto.timeouts == shared.tcp().handshake.plain_after {
+                    self.agreed.offer_nothing();
+                }
             }
             return;
         }
@@ -65,7 +67,10 @@ impl Connection {
                 Some(retries) => self.rto.timeouts >= retries,
                 None => waited >= self.options.keep_init(profile),
             },
-            TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
+            TcpState::SynReceived
+                if matches!(self.owner, Owner::Listener(_))
+                    || self.marks.contains(Marks::FAST_OPENING) =>
+            {
                 self.rto.timeouts >= profile.syn_ack_retries
             }
             TcpState::SynReceived => waited >= self.options.keep_init(profile),

@@ -140,6 +140,9 @@ impl Connection {
         segment: &mut Incoming<'_>,
     ) -> Flow {
         let window = self.acceptable_window(shared.tcp());
+        if !segment.has(Flags::SYN) {
+            self.note_duplicate(shared, segment);
+        }
         if acceptance::is_acceptable(&self.rcv, window, segment) {
             if !segment.has(Flags::SYN) {
                 acceptance::trim(&self.rcv, window, segment);
@@ -163,6 +166,21 @@ impl Connection {
             self.answer_unacceptable(shared, now, segment);
         }
         Break(())
+    }
+
+    /// Text that was taken already is reported with the ACK that it causes, so that the peer learns that it sent it
+    /// again for nothing (RFC 2883, 4).
+    fn note_duplicate(&mut self, shared: &Shared, segment: &Incoming<'_>) {
+        let end = segment.seq.plus(segment.payload.len() as u32);
+        let old = self.rcv.nxt.min(end);
+        if self.reports_duplicates(shared) && segment.seq.lt(old) {
+            self.inbox.note_duplicate(segment.seq, old);
+            self.ack.now();
+        }
+    }
+
+    fn reports_duplicates(&self, shared: &Shared) -> bool {
+        self.agreed.sack && shared.tcp().recovery.dsack
     }
 
     /// "An acknowledgment should be sent in reply", but a pure ACK must not beget a pure ACK for ever: of those only
@@ -193,6 +211,9 @@ impl Connection {
             return Break(());
         }
         let error = match self.state() {
+            TcpState::SynReceived if self.marks.contains(Marks::FAST_OPENING) => {
+                Some(SocketError::ECONNRESET)
+            }
             TcpState::SynReceived => Some(SocketError::ECONNREFUSED),
             TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => None,
             _ => Some(SocketError::ECONNRESET),
@@ -233,6 +254,10 @@ impl Connection {
             self.snd.set_window(segment);
             self.acknowledged(shared, now, segment);
             self.established(shared, now);
+            if !segment.sack.is_empty() {
+                // A connection that opened fast may have lost something already.
+                self.take_ack(shared, now, segment)?;
+            }
         } else {
             self.take_ack(shared, now, segment)?;
         }
@@ -283,10 +308,14 @@ impl Connection {
     }
 
     /// Puts text where it belongs, and decides when it is acknowledged.
-    fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
+    pub fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
         let most = shared.tcp().max_out_of_order;
         let had_gaps = self.inbox.has_gaps();
         let next = self.rcv.nxt;
+        if had_gaps && self.reports_duplicates(shared) {
+            let end = seq.plus(text.len() as u32);
+            self.inbox.note_overlap(seq, end);
+        }
         self.rcv.nxt = self.inbox.assemble(&mut shared.pool, next, seq, text, most);
         if self.rcv.nxt != next {
             if self.marks.contains(Marks::READ_SHUT) {

@@ -18,6 +18,7 @@
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
 
@@ -33,6 +34,7 @@ mod demux;
 mod emit;
 mod engine;
 mod expire;
+pub mod fast_open;
 mod fast_path;
 mod icmp;
 mod incoming;

@@ -190,6 +190,9 @@ impl SocketOptions {
             N::InQueue => O::InQueue(rare.in_queue),
             N::NoOptions => O::NoOptions(rare.no_options),
             N::DeferAccept => O::DeferAccept(rare.defer_accept),
+            N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
+                return Err(SocketError::ENOPROTOOPT);
+            }
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
         })
     }

@@ -12,6 +12,7 @@ use xen_abi::{Fuel, Sink};
 use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
+use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
 use crate::tcp::reset::Reset;
 use crate::tcp::siphash::Key;
@@ -24,6 +25,7 @@ pub struct Keys {
     pub demux: Key,
     pub ports: Key,
     pub stamps: Key,
+    pub cookies: Key,
 }
 
 /// What a connection may use beside itself.
@@ -33,6 +35,8 @@ pub struct Shared {
     pub pool: Pool,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
+    /// What Fast Open remembers of the servers that connections went to.
+    pub destinations: Destinations,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -47,11 +51,13 @@ impl Shared {
                 demux: key(),
                 ports: key(),
                 stamps: key(),
+                cookies: key(),
             },
             profile,
             fuel,
             pool: Pool::default(),
             resets: VecDeque::new(),
+            destinations: Destinations::default(),
             sink,
             encoded: Vec::new(),
         }

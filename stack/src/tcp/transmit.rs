@@ -60,7 +60,8 @@ impl Connection {
             || self.marks.intersects(busy)
             || self.recovery.phase == Phase::Fast
             || self.snd.nxt == self.snd.iss
-            || (state::may_have_unsent(self.state()) && self.snd.nxt.le(self.data_end()))
+            || ((state::may_have_unsent(self.state()) || self.may_send_early())
+                && self.snd.nxt.le(self.data_end()))
                 && !(self.snd.nxt == self.data_end() && self.fin.is_none())
     }
 
@@ -71,6 +72,11 @@ impl Connection {
             TcpState::SynSent => return self.syn(Flags::SYN),
             TcpState::SynReceived => {
                 if let Some(plan) = self.syn(Flags::SYN | Flags::ACK) {
+                    return Some(plan);
+                }
+                if self.may_send_early()
+                    && let Some(plan) = self.text_or_fin(shared)
+                {
                     return Some(plan);
                 }
             }
@@ -87,10 +93,11 @@ impl Connection {
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
-        (self.snd.nxt == self.snd.iss).then_some(Plan {
+        let due = self.snd.nxt == self.snd.iss && !self.syn_waits_for_data();
+        due.then(|| Plan {
             why: Why::Syn,
             seq: self.snd.iss,
-            len: 0,
+            len: self.syn_text(),
             flags,
         })
     }
@@ -168,10 +175,11 @@ impl Connection {
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
     fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
-        let nothing_out = !self.snd.has_outstanding();
         if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
             return self.marks.contains(Marks::OVERRIDE);
         }
+        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
+        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
@@ -281,6 +289,7 @@ impl Connection {
         }
         if plan.flags.contains(Flags::ACK) {
             self.ack.sent();
+            self.inbox.sack_sent();
             self.deadlines.disarm(Timer::DelayedAck);
             self.stamps.last_ack_sent = self.rcv.nxt;
             self.rcv.offered(window);

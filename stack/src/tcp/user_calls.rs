@@ -22,6 +22,11 @@ impl Connection {
             return Err(error);
         }
         match self.state() {
+            TcpState::SynSent if self.syn_waits_for_data() && self.fin.is_none() => {
+                return self.send_with_syn(shared, now, data);
+            }
+            TcpState::SynReceived
+                if self.marks.contains(Marks::FAST_OPENING) && self.fin.is_none() => {}
             TcpState::SynSent | TcpState::SynReceived if self.fin.is_none() => {
                 return Err(SocketError::EAGAIN);
             }
