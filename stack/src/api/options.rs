@@ -87,14 +87,15 @@ options! {
     NoOptions(bool),
     /// `TCP_DEFER_ACCEPT`, seconds; 0: off
     DeferAccept(u32),
-    /// `TCP_FASTOPEN`: a listener's queue; of a client, whether it may send data in its SYN (RFC 7413)
+    /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
+    Linger2(i32),
+    /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
+    /// not 0: it may.
     FastOpen(u32),
-    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data
+    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data if they can go in the SYN.
     FastOpenConnect(bool),
     /// `TCP_FASTOPEN_NO_COOKIE`
     FastOpenNoCookie(bool),
-    /// `TCP_FASTOPEN_KEY`: the key of new cookies, and another one that is taken
+    /// `TCP_FASTOPEN_KEY`: the listener's key, and the one before.
     FastOpenKeys([Option<[u8; 16]>; 2]),
-    /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
-    Linger2(i32),
 }

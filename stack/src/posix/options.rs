@@ -142,8 +142,9 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     if *value == OptionValue::Null {
         return Err(Errno::EFAULT);
     }
-    if name == N::FastOpenKeys {
-        return fast_open_keys(value, len);
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        let octets = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+        return fast_open_keys(octets).ok_or(Errno::EINVAL);
     }
     if len < INT {
         return Err(Errno::EINVAL);
@@ -198,18 +199,11 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     })
 }
 
-/// One key or two, 16 octets each.
-fn fast_open_keys(value: &OptionValue, len: u32) -> Result<SocketOption, Errno> {
-    let OptionValue::Bytes(bytes) = value else {
-        return Err(Errno::EINVAL);
-    };
-    let bytes = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+/// One key of sixteen octets, or two.
+fn fast_open_keys(bytes: &[u8]) -> Option<SocketOption> {
     let (keys, rest) = bytes.as_chunks::<16>();
-    match (keys, rest) {
-        ([key], []) => Ok(SocketOption::FastOpenKeys([Some(*key), None])),
-        ([key, backup], []) => Ok(SocketOption::FastOpenKeys([Some(*key), Some(*backup)])),
-        _ => Err(Errno::EINVAL),
-    }
+    let legal = rest.is_empty() && (1..=2).contains(&keys.len());
+    legal.then(|| SocketOption::FastOpenKeys([keys.first().copied(), keys.get(1).copied()]))
 }
 
 /// The integer, if the option's type holds it.
@@ -220,6 +214,9 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::FastOpenKeys(keys) = option {
+        return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
+    }
     OptionValue::Int(match option {
         O::NoDelay(on)
         | O::KeepAlive(on)
@@ -250,9 +247,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
-        O::FastOpenKeys(keys) => {
-            return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
-        }
+        O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),

@@ -24,6 +24,8 @@ pub struct Personality {
     /// `send(2)` on a stream socket that was never connected: `EPIPE` (Linux, sk_stream_wait_connect()) or `ENOTCONN`
     /// (POSIX; FreeBSD, sosend_generic()).
     pub send_unconnected: Errno,
+    /// Whether `sendto(2)` with an address connects a stream socket (FreeBSD's implied connect: PR_IMPLOPCL).
+    pub implied_connect: bool,
 }
 
 impl Personality {
@@ -35,6 +37,7 @@ impl Personality {
             connect_tells_success: false,
             zero_copy_pieces: None,
             send_unconnected: Errno::ENOTCONN,
+            implied_connect: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl Personality {
         Personality {
             numbers: Numbers::Bsd,
             accept_inherits_status: true,
+            implied_connect: true,
             ..Personality::posix()
         }
     }

@@ -39,6 +39,8 @@ pub(super) struct Progress {
     pub since: Instant,
     /// Its first step is done: a connect was sent, a close has said goodbye.
     pub begun: bool,
+    /// What is sent went with a SYN that is not answered yet.
+    pub opening: bool,
     /// Octets sent.
     pub sent: u64,
     /// Octets received.
@@ -74,6 +76,7 @@ impl Process {
         let mut progress = Progress {
             since: now,
             begun: false,
+            opening: false,
             sent: 0,
             received: Vec::new(),
         };

@@ -137,6 +137,7 @@ impl Process {
                 if let Some(to) = to
                     && attempt == Err(Errno::ENOTCONN)
                     && !progress.begun
+                    && (fast_open || self.personality.implied_connect)
                 {
                     sending.open(s, now, to, blocking, progress)?;
                     attempt = match fast_open && !blocking {
@@ -235,10 +236,11 @@ impl Sending<'_> {
     ) -> Result<(), Errno> {
         let Piece { octets, flags } = self.piece(0).ok_or(Errno::EFAULT)?;
         match s.connect_sending(now, self.socket.id, to, &octets, flags) {
-            Ok(taken) => progress.sent = taken as u64,
+            Ok(taken) => {
+                progress.sent = taken as u64;
+                progress.opening = flags.contains(SendFlags::FASTOPEN);
+            }
             Err(SocketError::EINPROGRESS) if blocking => {}
-            // The stack does not connect unasked: the send itself says why it cannot be.
-            Err(SocketError::ENOTCONN) => {}
             Err(error) => return Err(error.into()),
         }
         progress.begun = true;
@@ -249,6 +251,16 @@ impl Sending<'_> {
     fn stream<S: WideSockets>(&self, s: &mut S, now: Instant, progress: &mut Progress) -> Attempt {
         let socket = self.socket.id;
         loop {
+            // Data that went with a SYN are sent when the SYN is answered; what ends the connection before ends this call.
+            if progress.opening && s.peer_addr(socket).is_ok() {
+                progress.opening = false;
+            }
+            if progress.opening && progress.sent > 0 {
+                return match s.take_error(socket) {
+                    Some(error) => Err(error.into()),
+                    None => Err(Errno::EAGAIN),
+                };
+            }
             // An error that comes after some octets were taken is the next call's.
             if progress.sent > 0 && s.ready(socket).contains(Ready::ERROR) {
                 return sent(progress);
@@ -265,7 +277,10 @@ impl Sending<'_> {
                 return sent(progress);
             }
             match s.send_message(now, socket, &piece.octets, piece.flags) {
-                Ok(taken) => progress.sent += taken as u64,
+                Ok(taken) => {
+                    progress.opening |= progress.sent == 0 && s.peer_addr(socket).is_err();
+                    progress.sent += taken as u64;
+                }
                 Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
                     return sent(progress);
                 }

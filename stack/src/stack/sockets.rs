@@ -47,7 +47,11 @@ impl Stack {
             return Err(SocketError::ENETUNREACH);
         }
         let local = local.into();
-        Ok(Route { local, mtu })
+        Ok(Route {
+            local,
+            mtu,
+            path_mtu: self.output.path_mtu(remote.ip()),
+        })
     }
 }
 
@@ -253,7 +257,7 @@ impl WideSockets for Stack {
         }
         let route = self.route_of_stream(remote)?;
         self.tcp
-            .connect_sending(now, socket, remote, route, data, flags)
+            .connect_sending_with(now, socket, remote, route, data, flags)
     }
 
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {

@@ -16,6 +16,7 @@ use crate::tcp::delayed_ack::AckState;
 use crate::tcp::fast_open::client::Opening;
 use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
@@ -198,11 +199,18 @@ impl Connection {
         shared.report_state(&self.tuple, from, to);
     }
 
-    /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize) {
+    /// The way to the peer is known.
+    pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit);
+        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        if route.path_mtu < route.mtu {
+            let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
+            self.agreed.limit_path(mtu, profile);
+            if profile.icmp.announces_path {
+                self.agreed.announce_path();
+            }
+        }
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }

@@ -149,6 +149,11 @@ impl SocketOptions {
             O::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             O::MaxSeg(mss) => self.max_seg = mss,
             O::Cork(on) => self.cork = on,
+            // Those are not a connection's.
+            O::FastOpen(_)
+            | O::FastOpenConnect(_)
+            | O::FastOpenNoCookie(_)
+            | O::FastOpenKeys(_) => return Err(SocketError::EINVAL),
             other => return self.rare.get_or_insert_default().set(other),
         }
         Ok(())
@@ -190,10 +195,10 @@ impl SocketOptions {
             N::InQueue => O::InQueue(rare.in_queue),
             N::NoOptions => O::NoOptions(rare.no_options),
             N::DeferAccept => O::DeferAccept(rare.defer_accept),
-            N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
-                return Err(SocketError::ENOPROTOOPT);
-            }
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
+            N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
+                return Err(SocketError::EINVAL);
+            }
         })
     }
 

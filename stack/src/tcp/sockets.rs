@@ -124,49 +124,46 @@ impl Tcp {
         }
     }
 
-    /// `sendto(2)` on a socket that is not connected, `asked` with `MSG_FASTOPEN`: an active OPEN whose SYN holds `data`
-    /// as far as RFC 7413 allows; how many octets were taken. EINPROGRESS if none was.
-    pub fn connect_with(
+    /// `sendto(2)` on a stream that was not connected; how many octets of `data` were taken. They follow the handshake,
+    /// but with `fast_open` (`MSG_FASTOPEN`) only those are taken that go in the SYN (RFC 7413): EINPROGRESS if none do.
+    /// A socket with `TCP_FASTOPEN` does both.
+    pub fn connect_sending(
         &mut self,
         now: Instant,
         socket: SocketId,
         remote: SocketAddr,
         route: Route,
         data: &[u8],
-        asked: bool,
+        fast_open: bool,
     ) -> Result<usize, SocketError> {
-        let profile = &self.shared.tcp().fast_open;
-        let (client, implied) = (profile.client, profile.send_connects);
+        let client = self.shared.tcp().fast_open.client;
         match self.table.slot(socket.0) {
-            Slot::Connection(c) if c.state() == TcpState::SynSent && !c.syn_waits_for_data() => {
-                return Err(SocketError::EALREADY);
-            }
-            Slot::Connection(_) => return self.send(now, socket, data),
-            _ if asked && !client => return Err(SocketError::EOPNOTSUPP),
-            _ if !asked && !implied => return Err(SocketError::ENOTCONN),
+            Slot::Connection(c) if c.syn_waits_for_data() => return self.send(now, socket, data),
+            Slot::Fresh(_) if fast_open && !client => return Err(SocketError::EOPNOTSUPP),
             _ => {}
         }
-        let settings = self.fast_open_settings(socket);
+        let settings = fast_open::Settings {
+            on_connect: false,
+            ..self.fast_open_settings(socket)
+        };
         self.open_active(now, socket, remote, route)?;
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let taken = if client && (asked || settings.queue > 0) {
-            let settings = fast_open::Settings {
-                on_connect: false,
-                ..settings
-            };
-            connection.open_fast(&mut self.shared, now, data, &settings)
-        } else {
-            connection.queue_behind_syn(&mut self.shared, data, implied)
-        };
+        let mut taken = 0;
+        if client && (fast_open || settings.queue > 0) {
+            taken = connection.open_fast(&mut self.shared, now, data, &settings);
+        }
+        if !fast_open {
+            taken += connection.queue_behind_syn(&mut self.shared, &data[taken..]);
+        }
         self.settle(socket.0);
-        if taken == 0 {
+        if taken == 0 && fast_open {
             return Err(SocketError::EINPROGRESS);
         }
         Ok(taken)
     }
 
     /// The same, with all that `send` can be told of its data.
-    pub fn connect_sending(
+    pub fn connect_sending_with(
         &mut self,
         now: Instant,
         socket: SocketId,
@@ -176,25 +173,11 @@ impl Tcp {
         flags: SendFlags,
     ) -> Result<usize, SocketError> {
         let asked = flags.contains(SendFlags::FASTOPEN);
-        let taken = self.connect_with(now, socket, remote, route, data, asked)?;
+        let taken = self.connect_sending(now, socket, remote, route, data, asked)?;
         if let Ok(connection) = owned(self.table.slot_mut(socket.0)) {
             connection.note_flags(flags, taken == data.len());
         }
         Ok(taken)
-    }
-
-    /// What is set about Fast Open, to be changed (`TCP_FASTOPEN` and its like): before a socket connects, and of a
-    /// listener at any time.
-    pub fn fast_open_settings_mut(
-        &mut self,
-        socket: SocketId,
-    ) -> Result<&mut fast_open::Settings, SocketError> {
-        match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => Ok(&mut fresh.fast_open),
-            Some(Slot::Listener(listener)) => Ok(&mut listener.fast_open),
-            Some(Slot::Connection(_)) => Err(SocketError::EINVAL),
-            _ => Err(SocketError::EBADF),
-        }
     }
 
     /// Forgets what was learnt about destinations: cookies, and where Fast Open does not work.
@@ -237,7 +220,7 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
-        connection.set_mtu(route.mtu);
+        connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
             self.ports.unbind(bound);
@@ -333,14 +316,20 @@ impl Tcp {
         socket: SocketId,
         option: SocketOption,
     ) -> Result<(), SocketError> {
-        if fast_open::Settings::has(option.name()) {
-            self.fast_open_settings_mut(socket)?.set(option);
-            return Ok(());
-        }
         let profile = &self.shared.profile.tcp;
         match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => fresh.options.set(option, profile),
-            Some(Slot::Listener(listener)) => listener.options.set(option, profile),
+            Some(Slot::Fresh(fresh)) => {
+                if fresh.fast_open.set(option) {
+                    return Ok(());
+                }
+                fresh.options.set(option, profile)
+            }
+            Some(Slot::Listener(listener)) => {
+                if listener.fast_open.set(option) {
+                    return Ok(());
+                }
+                listener.options.set(option, profile)
+            }
             slot => {
                 let connection = owned(slot)?;
                 connection.options.set(option, profile)?;

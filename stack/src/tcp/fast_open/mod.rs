@@ -6,12 +6,12 @@
 //! - `client`: connects with data, and what the SYN-ACK makes of them
 //! - `server`: what a listener does with a SYN that asks
 
+use crate::api::{OptionName, SocketOption};
+
 pub mod client;
 pub mod cookie;
 pub mod destinations;
 pub mod server;
-
-use crate::api::{OptionName, SocketOption};
 
 /// What an application has set on a socket before it listens or connects.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,30 +27,26 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether the option is one of these.
-    pub fn has(name: OptionName) -> bool {
-        Settings::default().get(name).is_some()
-    }
-
-    /// Sets one of them.
-    pub fn set(&mut self, option: SocketOption) {
+    /// Sets an option; whether it is one of these.
+    pub fn set(&mut self, option: SocketOption) -> bool {
         match option {
             SocketOption::FastOpen(queue) => self.queue = queue,
             SocketOption::FastOpenConnect(on) => self.on_connect = on,
             SocketOption::FastOpenNoCookie(on) => self.no_cookie = on,
             SocketOption::FastOpenKeys(keys) => self.keys = keys,
-            other => unreachable!("{other:?} has nothing to do with Fast Open"),
+            _ => return false,
         }
+        true
     }
 
-    /// Reads one of them.
+    /// Reads an option, if it is one of these.
     pub fn get(&self, name: OptionName) -> Option<SocketOption> {
-        match name {
-            OptionName::FastOpen => Some(SocketOption::FastOpen(self.queue)),
-            OptionName::FastOpenConnect => Some(SocketOption::FastOpenConnect(self.on_connect)),
-            OptionName::FastOpenNoCookie => Some(SocketOption::FastOpenNoCookie(self.no_cookie)),
-            OptionName::FastOpenKeys => Some(SocketOption::FastOpenKeys(self.keys)),
-            _ => None,
-        }
+        Some(match name {
+            OptionName::FastOpen => SocketOption::FastOpen(self.queue),
+            OptionName::FastOpenConnect => SocketOption::FastOpenConnect(self.on_connect),
+            OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(self.no_cookie),
+            OptionName::FastOpenKeys => SocketOption::FastOpenKeys(self.keys),
+            _ => return None,
+        })
     }
 }
