@@ -20,7 +20,7 @@
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together
+//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
 
 mod acceptance;
 mod ack;
@@ -42,6 +42,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod meter;
 mod open;
 mod options;
@@ -74,4 +75,5 @@ mod written;
 mod tests;
 
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};

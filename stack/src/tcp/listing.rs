@@ -1,0 +1,66 @@
+//! All sockets at a glance, and the end of many at once: what an administrator's tools ask of a stack (`sockstat(1)`,
+//! `tcpdrop(8)`). It scans, which nothing in a segment's way does.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::event::TcpState;
+use crate::tcp::Tcp;
+use crate::tcp::connection::Owner;
+use crate::tcp::table::Slot;
+
+/// A socket in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Nothing where it is not bound.
+    pub local: Option<SocketAddr>,
+    /// Nothing where it is not connected.
+    pub remote: Option<SocketAddr>,
+    pub state: TcpState,
+    /// An application holds its handle.
+    pub owned: bool,
+}
+
+impl Tcp {
+    /// All sockets, and connections that no handle leads to, by their places.
+    pub fn list(&self) -> Vec<Listed> {
+        let mut all = Vec::with_capacity(self.table.len());
+        for index in 0..self.table.places() {
+            all.extend(match self.table.slot(index) {
+                Slot::Free => None,
+                Slot::Fresh(fresh) => Some(Listed {
+                    local: fresh.local,
+                    remote: None,
+                    state: TcpState::Closed,
+                    owned: true,
+                }),
+                Slot::Listener(listener) => Some(Listed {
+                    local: Some(listener.local),
+                    remote: None,
+                    state: TcpState::Listen,
+                    owned: true,
+                }),
+                Slot::Connection(connection) => Some(Listed {
+                    local: Some(connection.tuple.local_addr()),
+                    remote: Some(connection.tuple.remote_addr()),
+                    state: connection.state(),
+                    owned: connection.owner == Owner::Application,
+                }),
+            });
+        }
+        all
+    }
+
+    /// Ends every connection in `state`, without a word to its peer or to its application.
+    pub fn drop_connections(&mut self, state: TcpState) {
+        for index in 0..self.table.places() {
+            let Some(connection) = self.table.connection(index) else {
+                continue;
+            };
+            if connection.state() == state && state != TcpState::Closed {
+                connection.die(&mut self.shared, None);
+                self.settle(index);
+            }
+        }
+    }
+}
