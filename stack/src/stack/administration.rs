@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Stack;
 use crate::event::TcpState;
+use crate::net::path_mtu::PathMtus;
 use crate::profile::Profile;
 use crate::tcp::Listed;
 
@@ -26,8 +27,14 @@ impl Stack {
         self.tcp.drop_connections(state);
     }
 
-    /// Forgets what was learnt of other hosts.
+    /// Forgets what was learnt of other hosts: Fast Open cookies, path MTUs, what else a cache of hosts holds.
     pub fn forget_peers(&mut self) {
         self.tcp.forget_destinations();
+        self.output.paths = PathMtus::default();
+    }
+
+    /// ICMP errors about segments that are not under way (RFC 5927, 4.1), as Linux counts them.
+    pub fn out_of_window_icmps(&self) -> u64 {
+        self.tcp.out_of_window_icmps()
     }
 }

@@ -2,7 +2,7 @@
 //! `tcpdrop(8)`). It scans, which nothing in a segment's way does.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::event::TcpState;
 use crate::tcp::Tcp;
@@ -12,10 +12,10 @@ use crate::tcp::table::Slot;
 /// A socket in a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Nothing where it is not bound.
-    pub local: Option<SocketAddr>,
-    /// Nothing where it is not connected.
-    pub remote: Option<SocketAddr>,
+    /// All zeros where it is not bound.
+    pub local: SocketAddr,
+    /// All zeros where it is not connected.
+    pub remote: SocketAddr,
     pub state: TcpState,
     /// An application holds its handle.
     pub owned: bool,
@@ -28,21 +28,14 @@ impl Tcp {
         for index in 0..self.table.places() {
             all.extend(match self.table.slot(index) {
                 Slot::Free => None,
-                Slot::Fresh(fresh) => Some(Listed {
-                    local: fresh.local,
-                    remote: None,
-                    state: TcpState::Closed,
-                    owned: true,
-                }),
-                Slot::Listener(listener) => Some(Listed {
-                    local: Some(listener.local),
-                    remote: None,
-                    state: TcpState::Listen,
-                    owned: true,
-                }),
+                Slot::Fresh(fresh) => {
+                    let local = fresh.local.unwrap_or(nobody(true));
+                    Some(lone(local, TcpState::Closed))
+                }
+                Slot::Listener(listener) => Some(lone(listener.local, TcpState::Listen)),
                 Slot::Connection(connection) => Some(Listed {
-                    local: Some(connection.tuple.local_addr()),
-                    remote: Some(connection.tuple.remote_addr()),
+                    local: connection.tuple.local_addr(),
+                    remote: connection.tuple.remote_addr(),
                     state: connection.state(),
                     owned: connection.owner == Owner::Application,
                 }),
@@ -63,4 +56,22 @@ impl Tcp {
             }
         }
     }
+}
+
+/// A socket without a peer.
+fn lone(local: SocketAddr, state: TcpState) -> Listed {
+    Listed {
+        local,
+        remote: nobody(local.is_ipv4()),
+        state,
+        owned: true,
+    }
+}
+
+fn nobody(is_ipv4: bool) -> SocketAddr {
+    let ip = match is_ipv4 {
+        true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        false => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(ip, 0)
 }
