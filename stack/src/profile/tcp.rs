@@ -1,37 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
-<<<<<<< HEAD:stack/src/profile/tcp.rs
 use super::{
     Buffers, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel,
 };
-=======
-use crate::net::profile::NetProfile;
-use crate::quirk::{Quirk, Quirks};
-
-/// Nanoseconds in a millisecond.
-pub const MS: u64 = 1_000_000;
-/// Nanoseconds in a second.
-pub const SEC: u64 = 1_000 * MS;
-
-/// How a stack behaves where the specifications leave a choice.
-#[derive(Clone, Debug, Default)]
-pub struct Profile {
-    /// The constants of everything below the transports, and UDP's.
-    pub net: NetProfile,
-    /// TCP's constants.
-    pub tcp: TcpProfile,
-    /// Historical bugs.
-    pub quirks: Quirks,
-}
-
-impl Profile {
-    /// Whether the profile has this bug. Never, without the feature `zoo`.
-    #[inline]
-    pub fn has(&self, quirk: Quirk) -> bool {
-        self.quirks.has(quirk)
-    }
-}
->>>>>>> i4a:stack/src/profile.rs
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
