@@ -214,22 +214,28 @@ impl<'s, S: Subject> Run<'s, S> {
         Ok(())
     }
 
-    /// Lets the stack do all that is due now, and collects what it sends.
+    /// Lets the stack do all that is due now, then asks the call that blocks, and lets the stack do what follows from it.
     fn settle(&mut self) -> Result<(), Failure> {
-        let now = self.now;
+        self.exhaust()?;
+        self.ask_pending()?;
+        self.exhaust()
+    }
+
+    /// Lets the stack do all that is due now, and collects what it sends.
+    fn exhaust(&mut self) -> Result<(), Failure> {
+        let Run {
+            subject,
+            sent,
+            record,
+            now,
+            ..
+        } = self;
         for _ in 0..TURNS_MAX {
-            let Run {
-                subject,
-                sent,
-                record,
-                ..
-            } = self;
-            subject.run(now, &mut |packet| {
-                record.sent(now, &packet);
-                sent.extend(Live::parse(now, packet));
+            subject.run(*now, &mut |packet| {
+                record.sent(*now, &packet);
+                sent.extend(Live::parse(*now, packet));
             });
-            self.ask_pending()?;
-            if self.subject.poll_at(now).is_none_or(|at| at > now) {
+            if subject.poll_at(*now).is_none_or(|at| at > *now) {
                 return Ok(());
             }
         }
