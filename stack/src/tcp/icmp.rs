@@ -14,8 +14,8 @@ use crate::tcp::output::IcmpError;
 use crate::tcp::shared::Shared;
 use crate::tcp::tuple::Tuple;
 
-/// Octets of the fixed IPv4 and TCP headers.
-const HEADERS: u16 = 40;
+/// Octets of the fixed IPv4 and TCP headers, and of the IPv6 and TCP headers.
+const HEADERS: [u16; 2] = [40, 60];
 /// RFC 1191, 5: what to try when the router names no MTU: the next lower common one.
 const PLATEAU: u16 = 576;
 
@@ -72,7 +72,9 @@ impl Connection {
     /// Path MTU discovery (RFC 1191): smaller segments from now on, and what is out again at once.
     fn packet_too_big(&mut self, shared: &Shared, mtu: u16) {
         let mtu = if mtu == 0 { PLATEAU } else { mtu };
-        let mss = mtu.saturating_sub(HEADERS).max(shared.tcp().min_mss);
+        let mss = mtu
+            .saturating_sub(HEADERS[usize::from(self.tuple.remote.is_ipv6())])
+            .max(shared.tcp().min_mss);
         if mss >= self.agreed.send_mss.min(self.agreed.recv_mss) || !self.snd.syn_acked() {
             return;
         }

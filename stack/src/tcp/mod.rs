@@ -69,3 +69,4 @@ mod tests;
 
 pub use engine::Tcp;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
+pub use siphash::Key;
