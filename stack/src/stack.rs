@@ -135,6 +135,7 @@ impl Stack {
             ..
         } = &mut self.output;
         neighbours.tick(now, interface, &self.fuel);
+        self.output.paths.expire(now);
         while let Some(parked) = self.output.neighbours.next_failed() {
             self.fuel.burn(1);
             let report = Packet::parse(&parked.packet)

@@ -83,12 +83,12 @@ pub struct Output {
     pub neighbours: Neighbours,
     /// Version 6, if the interface speaks it.
     pub six: Option<Box<Host>>,
-    /// Ways that are narrower than the link.
-    pub path_mtus: PathMtus,
     loopback: VecDeque<Vec<u8>>,
     pieces: Option<Box<Pieces>>,
     /// The next packet's identification, for packets that may be cut (RFC 6864: others need none).
     ident: u16,
+    /// What whole ways are known to take.
+    pub paths: PathMtus,
     /// Where the last packet went.
     last: Option<(Ipv4Addr, NextHop)>,
 }
@@ -107,10 +107,10 @@ impl Output {
             routes,
             neighbours: Neighbours::new(profile),
             six,
-            path_mtus: PathMtus::default(),
             loopback: VecDeque::new(),
             pieces: None,
             ident,
+            paths: PathMtus::default(),
             last: None,
         }
     }
@@ -174,6 +174,16 @@ impl Output {
                 .chain(v6)
                 .collect(),
         }
+    }
+
+    /// The largest packet that the whole way to `remote` is known to take.
+    pub fn path_mtu(&self, remote: IpAddress) -> usize {
+        let known = self.paths.get(remote).unwrap_or(usize::MAX);
+        let link = match (remote, &self.six) {
+            (IpAddress::V6(_), Some(six)) => six.mtu,
+            _ => self.interface.mtu,
+        };
+        known.min(link)
     }
 
     /// Sends what waits from before; nothing newer may overtake it.
@@ -392,7 +402,11 @@ pub struct TcpOutput<'a> {
 impl IpOutput for TcpOutput<'_> {
     fn route(&self, remote: IpAddress) -> Result<Route, SocketError> {
         let (local, mtu) = self.output.route(remote)?;
-        Ok(Route { local, mtu })
+        Ok(Route {
+            local,
+            mtu,
+            path_mtu: self.output.path_mtu(remote),
+        })
     }
     fn tx_checksum(&self, remote: IpAddress) -> bool {
         // Xen's netif.h has a feature of its own for IPv6, which few backends have.

@@ -1,82 +1,88 @@
-//! What is known of the way to a destination: that it takes no longer packets than this (RFC 1191, RFC 8201). One
-//! bounded table for both families; what is in it is forgotten after a while, since ways get wider too (RFC 8201,
-//! section 4: not before five minutes, ten are recommended).
+//! The path MTUs that are known to be less than the interface's (RFC 1191, RFC 8201), by destination. Bounded, and
+//! each is forgotten after a while, since paths change (RFC 1191, 6.3).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 
 use xen_abi::Instant;
 
 use crate::addr::IpAddress;
-use crate::net::profile::SECOND;
 
-/// Destinations that are remembered; the one that would be forgotten first gives way.
-const MOST: usize = 256;
-/// For how long.
-const LIFETIME: u64 = 600 * SECOND;
-
-/// Destinations whose way is narrower than the first link.
+/// Path MTUs.
 #[derive(Debug, Default)]
 pub struct PathMtus {
-    /// The longest packet in bytes, and until when that is believed.
-    paths: BTreeMap<IpAddress, (usize, Instant)>,
+    known: BTreeMap<IpAddress, usize>,
+    /// When each is forgotten, the earliest in front. Learning again makes another entry; the last one counts.
+    order: VecDeque<(Instant, IpAddress)>,
 }
 
 impl PathMtus {
-    /// The longest packet that the way to `dst` is known to take.
-    #[inline]
-    pub fn get(&self, now: Instant, dst: IpAddress) -> Option<usize> {
-        if self.paths.is_empty() {
-            return None;
-        }
-        let &(mtu, until) = self.paths.get(&dst)?;
-        (now < until).then_some(mtu)
+    /// The largest packet for the way to `remote`, if it is less than the interface's.
+    pub fn get(&self, remote: IpAddress) -> Option<usize> {
+        self.known.get(&remote).copied()
     }
 
-    /// The way to `dst` takes packets of `mtu` bytes and no longer ones. A packet too big never makes it wider.
-    pub fn lower(&mut self, now: Instant, dst: IpAddress, mtu: usize) {
-        if self.get(now, dst).is_some_and(|known| known < mtu) {
-            return;
+    /// The way to `remote` takes packets of `mtu` octets only, and that is remembered until `until`. At most `most`
+    /// paths are.
+    pub fn lower(&mut self, remote: IpAddress, mtu: usize, until: Instant, most: usize) {
+        let mtu = self.get(remote).map_or(mtu, |known| known.min(mtu));
+        self.order.retain(|&(_, other)| other != remote);
+        while self.order.len() >= most.max(1) {
+            self.forget_first();
         }
-        if self.paths.len() >= MOST && !self.paths.contains_key(&dst) {
-            let first = self.paths.iter().min_by_key(|(_, (_, until))| *until);
-            if let Some(dst) = first.map(|(dst, _)| *dst) {
-                self.paths.remove(&dst);
-            }
+        self.known.insert(remote, mtu);
+        self.order.push_back((until, remote));
+    }
+
+    /// Forgets what is too old.
+    pub fn expire(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|&(until, _)| until <= now) {
+            self.forget_first();
         }
-        self.paths.insert(dst, (mtu, now.plus(LIFETIME)));
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = PathMtus::default();
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, remote)) = self.order.pop_front() {
+            self.known.remove(&remote);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use core::net::Ipv4Addr;
-
     use super::*;
 
-    #[test]
-    fn a_way_gets_narrower_by_what_is_heard_and_wider_by_time_alone() {
-        let mut paths = PathMtus::default();
-        let dst = "2001:db8::9".parse().unwrap();
-        assert_eq!(paths.get(Instant(0), dst), None);
-        paths.lower(Instant(0), dst, 1400);
-        paths.lower(Instant(1), dst, 1450);
-        assert_eq!(paths.get(Instant(2), dst), Some(1400));
-        paths.lower(Instant(2), dst, 1280);
-        assert_eq!(paths.get(Instant(LIFETIME + 1), dst), Some(1280));
-        assert_eq!(paths.get(Instant(LIFETIME + 2), dst), None);
+    fn host(n: u8) -> IpAddress {
+        [10, 0, 0, n].into()
     }
 
     #[test]
-    fn a_flood_of_destinations_is_bounded() {
+    fn the_least_report_counts_until_it_is_too_old() {
         let mut paths = PathMtus::default();
-        for n in 0..1000u32 {
-            paths.lower(Instant(n.into()), Ipv4Addr::from(n).into(), 1000);
+        paths.lower(host(1), 1400, Instant(10), 4);
+        paths.lower(host(1), 1300, Instant(20), 4);
+        paths.lower(host(1), 1450, Instant(30), 4);
+        assert_eq!(paths.get(host(1)), Some(1300));
+        paths.expire(Instant(29));
+        assert_eq!(paths.get(host(1)), Some(1300));
+        paths.expire(Instant(30));
+        assert_eq!(paths.get(host(1)), None);
+    }
+
+    #[test]
+    fn the_path_learnt_first_makes_room() {
+        let mut paths = PathMtus::default();
+        for n in 1..=3 {
+            paths.lower(host(n), 1400, Instant(10), 2);
         }
-        assert_eq!(paths.paths.len(), MOST);
-        assert!(
-            paths
-                .get(Instant(1000), Ipv4Addr::from(999).into())
-                .is_some()
+        assert_eq!(paths.get(host(1)), None);
+        assert_eq!(
+            (paths.get(host(2)), paths.get(host(3))),
+            (Some(1400), Some(1400))
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -28,10 +28,33 @@ pub fn tcp() -> TcpProfile {
             doubled: true,
             ..Buffers::default()
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
+        fast_open: FastOpen {
+            // tcp_fastopen: 1
+            client: true,
+            // MAX_TCP_OPTION_SPACE
+            option_room: Some(40),
+            tries_experimental: true,
+            path_disable: 0,
+            ..FastOpen::default()
+        },
+        icmp: Icmp {
+            // tcp_v4_err: whatever it is, as long as nothing is synchronized
+            end_connect: IcmpKinds::all(),
+            // tcp_req_err
+            end_half_open: IcmpKinds::NET
+                | IcmpKinds::HOST
+                | IcmpKinds::TIME_EXCEEDED
+                | IcmpKinds::PARAMETER,
+            announces_path: true,
+            ..Icmp::default()
+        },
+        text_outlives_reset: true,
+        checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.
         min_rto: 200 * MS,
         // TCP_RTO_MAX

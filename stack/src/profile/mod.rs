@@ -5,21 +5,28 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent; [`linux`] and
+//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`fast_open`] about
+//! data in SYN segments, [`icmp`] about errors on the way, [`sockets`] about what applications see; [`linux`] and
 //! [`freebsd`] the two systems.
 
 pub mod buffers;
 pub mod defence;
+pub mod fast_open;
 pub mod freebsd;
 pub mod handshake;
+pub mod icmp;
 pub mod linux;
 pub mod recovery;
+pub mod sockets;
 pub mod tcp;
 
 pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
+pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
+pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
+pub use sockets::Sockets;
 pub use tcp::{CongestionAlgorithm, TcpProfile};
 
 use crate::net::profile::NetProfile;

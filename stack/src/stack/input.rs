@@ -203,14 +203,6 @@ impl Stack {
         if !self.output.is_ours(report.local.ip()) {
             return refuse(Layer::Icmp, "an error about a packet that was not ours");
         }
-        if let IcmpError::PacketTooBig { mtu } = report.error
-            && report.protocol != Protocol::TCP
-        {
-            // TCP sends smaller segments by itself.
-            self.output
-                .path_mtus
-                .lower(now, report.remote.ip(), mtu.into());
-        }
         self.dispatch(now, report);
         Ok(())
     }
@@ -225,10 +217,29 @@ impl Stack {
             error,
         } = report;
         match protocol {
-            Protocol::TCP => self.tcp.icmp_error(now, local, remote, seq, error),
+            Protocol::TCP => {
+                // Only what TCP believes is remembered: anybody can send such a message (RFC 5927).
+                if let Some(mtu) = self.tcp.icmp_error(now, local, remote, seq, error) {
+                    self.lower_path_mtu(now, remote.ip(), mtu);
+                }
+            }
             Protocol::UDP => self.udp.icmp_error(local, remote, error),
             _ => {}
         }
+        if let IcmpError::PacketTooBig { mtu } = error
+            && protocol != Protocol::TCP
+            && remote.is_ipv6()
+        {
+            // Datagrams go in pieces of that length from now on (RFC 8201, section 5.2).
+            self.lower_path_mtu(now, remote.ip(), mtu);
+        }
+    }
+
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddress, mtu: u16) {
+        let profile = &self.profile.tcp.icmp;
+        let until = now.plus(profile.path_lifetime);
+        let paths = &mut self.output.paths;
+        paths.lower(remote, usize::from(mtu), until, profile.paths);
     }
 
     /// Takes the packets that we sent to ourselves; whether there were any.

@@ -66,6 +66,7 @@ mod tests {
             sack_permitted: false,
             stamp: None,
             sack: &[],
+            fast_open: None,
         }
     }
 

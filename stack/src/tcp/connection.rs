@@ -1,6 +1,8 @@
 //! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
 //! connection in trouble needs is boxed by the part that needs it.
 
+use alloc::boxed::Box;
+
 use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
@@ -11,7 +13,10 @@ use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::fast_open::client::Opening;
+use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
@@ -38,7 +43,7 @@ pub enum Owner {
 bitflags::bitflags! {
     /// What is true of a connection, or to be done with it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
         /// The first segment is to be sent again.
@@ -69,6 +74,12 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
+        /// The application said with its last octets that more follows at once (`MSG_MORE`).
+        const MORE = 1 << 15;
     }
 }
 
@@ -85,6 +96,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
@@ -105,6 +118,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
+    /// What `TCP_INFO` tells beyond this, if anybody may ask.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl Connection {
@@ -118,6 +133,10 @@ impl Connection {
         now: Instant,
     ) -> Connection {
         let profile = shared.tcp();
+        let mut agreed = Agreed::offer(profile, options.recv_buffer as usize);
+        if options.rare().no_options {
+            agreed.offer_nothing();
+        }
         Connection {
             tuple,
             state: match owner {
@@ -129,8 +148,9 @@ impl Connection {
             marks: Marks::default(),
             error: None,
             soft_error: None,
+            agreed,
             options,
-            agreed: Agreed::offer(profile, options.recv_buffer as usize),
+            opening: None,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -147,6 +167,7 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
+            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
         }
     }
 
@@ -168,11 +189,18 @@ impl Connection {
         shared.report_state(&self.tuple, from, to);
     }
 
-    /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize) {
+    /// The way to the peer is known.
+    pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit);
+        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        if route.path_mtu < route.mtu {
+            let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
+            self.agreed.limit_path(mtu, profile);
+            if profile.icmp.announces_path {
+                self.agreed.announce_path();
+            }
+        }
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }
@@ -181,7 +209,7 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
-        if error.is_some() {
+        if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.deadlines.disarm_all();
@@ -313,12 +341,19 @@ impl Connection {
 
     /// Octets that the application may send now.
     pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
-        if may {
+        let may = crate::tcp::state::may_send(self.state)
+            || self.marks.contains(Marks::FAST_OPENING)
+            || self.syn_waits_for_data();
+        if may && self.fin.is_none() {
             (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
         } else {
             0
         }
+    }
+
+    /// Whether there is as much to read as the application wants at least.
+    pub fn is_readable(&self) -> bool {
+        self.inbox.len() >= (self.options.rare().recv_lowat as usize).max(1)
     }
 
     /// What the socket is ready for.
@@ -327,7 +362,7 @@ impl Connection {
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
-        ready.set(Ready::READ, !self.inbox.is_empty() || no_more);
+        ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

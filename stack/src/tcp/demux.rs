@@ -11,6 +11,7 @@ use crate::profile::Blackhole;
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
+use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
 use crate::tcp::output::IpInfo;
@@ -57,6 +58,7 @@ impl Tcp {
             .table
             .connection(index)
             .expect("the hash names connections");
+        connection.measure_arrival(now, segment);
         if !connection.is_predicted(&mut self.shared, now, segment) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
             if is_new_incarnation(connection, &incoming) {
@@ -142,7 +144,8 @@ impl Tcp {
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let options = owner.options;
+        let options = owner.options.clone();
+        let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let key = self.shared.keys.isn;
         let iss = match used {
             Some(used) => isn::initial_after(key, &tuple, now, used),
@@ -164,6 +167,23 @@ impl Tcp {
         }
         if let Some(connection) = self.table.connection(index) {
             connection.take_first_syn(&mut self.shared, now, syn);
+            let (granted, opens) = match verdict {
+                Verdict::Plain => (None, false),
+                Verdict::Grant {
+                    cookie,
+                    experimental,
+                } => (Some((cookie, experimental)), false),
+                Verdict::Open { replaced } => (replaced, true),
+            };
+            if opens {
+                connection.open_at_once(&mut self.shared, now, listener, syn);
+            }
+            if let Some((cookie, experimental)) = granted {
+                connection.grant_cookie(cookie, experimental);
+            }
+            if opens && let Some(owner) = self.table.listener(listener) {
+                owner.opening_fast.begun(index);
+            }
         }
         self.settle(index);
     }

@@ -53,7 +53,7 @@ impl Connection {
             flags: plan.flags,
             window: field,
             options: if syn {
-                self.syn_options(now, &shared.tcp().handshake.layout)
+                self.syn_options(now, shared.tcp())
             } else {
                 self.options(now)
             },
@@ -63,7 +63,7 @@ impl Connection {
                 self.outbox.slices(offset, plan.len)
             },
         };
-        segment.send(now, out, shared.tcp().ttl)?;
+        segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
         self.sent(shared, now, plan, u32::from(field) << shift);
         Ok(())
     }

@@ -211,6 +211,9 @@ impl Connection {
             return Break(());
         }
         let error = match self.state() {
+            TcpState::SynReceived if self.marks.contains(Marks::FAST_OPENING) => {
+                Some(SocketError::ECONNRESET)
+            }
             TcpState::SynReceived => Some(SocketError::ECONNREFUSED),
             TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => None,
             _ => Some(SocketError::ECONNRESET),
@@ -251,6 +254,10 @@ impl Connection {
             self.snd.set_window(segment);
             self.acknowledged(shared, now, segment);
             self.established(shared, now);
+            if !segment.sack.is_empty() {
+                // A connection that opened fast may have lost something already.
+                self.take_ack(shared, now, segment)?;
+            }
         } else {
             self.take_ack(shared, now, segment)?;
         }
@@ -301,7 +308,7 @@ impl Connection {
     }
 
     /// Puts text where it belongs, and decides when it is acknowledged.
-    fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
+    pub fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
         let most = shared.tcp().max_out_of_order;
         let had_gaps = self.inbox.has_gaps();
         let next = self.rcv.nxt;

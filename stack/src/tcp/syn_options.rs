@@ -2,15 +2,21 @@
 
 use xen_abi::Instant;
 
-use crate::profile::handshake::{SackPadding, SynLayout, SynOption};
+use crate::profile::TcpProfile;
+use crate::profile::handshake::{SackPadding, SynOption};
 use crate::tcp::connection::Connection;
 use crate::wire::tcp_options::OptionWriter;
 
 impl Connection {
-    /// MSS always (RFC 9293, SHLD-5); the others if they are offered, or agreed on already.
-    pub fn syn_options(&self, now: Instant, layout: &SynLayout) -> OptionWriter {
+    /// MSS always (RFC 9293, SHLD-5); the others if they are offered, or agreed on already. None, if the application
+    /// wants none (`TCP_NOOPT`).
+    pub fn syn_options(&self, now: Instant, profile: &TcpProfile) -> OptionWriter {
+        let layout = &profile.handshake.layout;
         let agreed = &self.agreed;
         let mut options = OptionWriter::default();
+        if self.options.rare().no_options {
+            return options;
+        }
         for option in layout.order {
             match option {
                 SynOption::Mss => options.mss(agreed.recv_mss),
@@ -30,6 +36,7 @@ impl Connection {
                 _ => {}
             }
         }
+        self.fast_open_option(&mut options, profile.fast_open.padding);
         options.fill();
         options
     }

@@ -72,7 +72,7 @@ impl Output {
         if hop != NextHop::Local {
             let path = match packet.dont_fragment {
                 true => None,
-                false => self.path_mtus.get(now, dst.into()),
+                false => self.paths.get(dst.into()),
             };
             let mtu = path.map_or(host.mtu, |path| path.min(host.mtu));
             if ipv6::HEADER + packet.len > mtu {
