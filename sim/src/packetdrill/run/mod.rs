@@ -90,6 +90,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
     };
     let name = options.profile.as_deref().unwrap_or(dialect.profile());
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
+    let profile = with_the_address_at_once(profile);
     let personality = match dialect {
         Dialect::Google => Personality::linux(),
         Dialect::Nplab => Personality::freebsd(),
@@ -102,6 +103,13 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Err(failure) => Ending::Failed(failure),
     };
     run.verdict(ending)
+}
+
+/// The tools bring their interface up long before a script begins: nobody has to be asked about its address any more.
+fn with_the_address_at_once(mut profile: Profile) -> Profile {
+    profile.net.ipv6.dad_transmits = 0;
+    profile.net.ipv6.autoconf = false;
+    profile
 }
 
 /// A call that blocked. When it returned is judged where the script waits for it: at its next call, or at its end.
