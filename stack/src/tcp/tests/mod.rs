@@ -20,6 +20,7 @@ mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod profiles;
 mod requirements;
 mod stream;
 mod util;
