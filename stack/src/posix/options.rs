@@ -142,6 +142,10 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     if *value == OptionValue::Null {
         return Err(Errno::EFAULT);
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        let octets = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+        return fast_open_keys(octets).ok_or(Errno::EINVAL);
+    }
     if len < INT {
         return Err(Errno::EINVAL);
     }
@@ -151,9 +155,6 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             N::Linger => Ok(O::Linger(on.then_some(seconds))),
             _ => Err(Errno::EINVAL),
         };
-    }
-    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
-        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
     }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
@@ -228,7 +229,9 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::Cork(on)
         | O::QuickAck(on)
         | O::InQueue(on)
-        | O::NoOptions(on) => i64::from(on),
+        | O::NoOptions(on)
+        | O::FastOpenConnect(on)
+        | O::FastOpenNoCookie(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) => i64::from(bytes),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
@@ -241,10 +244,9 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepInterval(number)
         | O::KeepInit(number)
         | O::NotSentLowat(number)
+        | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
-        O::FastOpen(queue) => i64::from(queue),
-        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
         O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {

@@ -10,8 +10,8 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
-//!   ask about
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
+//!   its octets and is told of them; `info`, `meter` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
@@ -69,6 +69,7 @@ mod timestamps;
 mod transmit;
 mod tuple;
 mod user_calls;
+mod written;
 
 #[cfg(test)]
 mod tests;
