@@ -20,11 +20,10 @@
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together; `admin` what is seen from outside
+//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
 
 mod acceptance;
 mod ack;
-mod admin;
 mod agreed;
 mod assembler;
 mod congestion;
@@ -43,6 +42,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod meter;
 mod open;
 mod options;
@@ -73,6 +73,6 @@ mod user_calls;
 #[cfg(test)]
 mod tests;
 
-pub use admin::Listed;
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
