@@ -130,8 +130,9 @@ impl Outgoing<'_> {
             protocol: PROTOCOL,
             ecn: 0,
             ttl,
+            ports: (self.tuple.local_port, self.tuple.remote_port),
         };
-        let partial = out.tx_checksum();
+        let partial = out.tx_checksum(self.tuple.remote);
         out.send(now, &packet, len, &mut |buffer| self.write(buffer, partial))
     }
 
