@@ -1,7 +1,9 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Acks, Buffers, Closing, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+};
 use crate::api::SocketError;
 
 /// TCP.
@@ -33,7 +35,17 @@ pub fn tcp() -> TcpProfile {
             doubled: false,
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            every_second: true,
+            ..Acks::default()
+        },
+        closing: Closing {
+            repeats_fin: true,
+            reset_is_told: true,
+            ..Closing::default()
+        },
         defence: Defence {
+            listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
             ..Defence::default()

@@ -1,7 +1,10 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Acks, Buffers, Closing, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+};
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -29,6 +32,14 @@ pub fn tcp() -> TcpProfile {
             ..Buffers::default()
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            quick: 16,
+            ..Acks::default()
+        },
+        closing: Closing {
+            reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
+        },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()

@@ -5,11 +5,13 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`fast_open`] about
+//! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`fast_open`] about
 //! data in SYN segments, [`icmp`] about errors on the way, [`sockets`] about what applications see; [`linux`] and
 //! [`freebsd`] the two systems.
 
+pub mod acks;
 pub mod buffers;
+pub mod closing;
 pub mod defence;
 pub mod fast_open;
 pub mod freebsd;
@@ -20,7 +22,9 @@ pub mod recovery;
 pub mod sockets;
 pub mod tcp;
 
+pub use acks::Acks;
 pub use buffers::Buffers;
+pub use closing::Closing;
 pub use defence::{Blackhole, Defence};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};

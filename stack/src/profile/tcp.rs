@@ -1,6 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets};
+use super::{
+    Acks, Buffers, Closing, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets,
+};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub struct TcpProfile {
     pub handshake: Handshake,
     /// Windows and buffers.
     pub buffers: Buffers,
+    /// Acknowledgments.
+    pub acks: Acks,
+    /// Ends.
+    pub closing: Closing,
     /// Segments that nobody should have sent.
     pub defence: Defence,
     /// What applications see.
@@ -124,6 +130,8 @@ impl Default for TcpProfile {
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
+            acks: Acks::default(),
+            closing: Closing::default(),
             defence: Defence::default(),
             sockets: Sockets::default(),
             initial_rto: SEC,
