@@ -23,7 +23,7 @@ impl Tcp {
     /// An ICMP message quoted a segment of ours with sequence number `seq`.
     pub fn icmp_error(
         &mut self,
-        _now: Instant,
+        now: Instant,
         local: SocketAddr,
         remote: SocketAddr,
         seq: u32,
@@ -33,14 +33,14 @@ impl Tcp {
             return;
         };
         if let Some(connection) = self.table.connection(index) {
-            connection.icmp_error(&mut self.shared, SeqNumber(seq), error);
+            connection.icmp_error(&mut self.shared, now, SeqNumber(seq), error);
         }
         self.settle(index);
     }
 }
 
 impl Connection {
-    fn icmp_error(&mut self, shared: &mut Shared, seq: SeqNumber, error: IcmpError) {
+    fn icmp_error(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, error: IcmpError) {
         // RFC 5927, 4.1: the number must lie in what is under way.
         if !(seq.ge(self.snd.una) && seq.lt(self.snd.max)) {
             return;
@@ -49,7 +49,7 @@ impl Connection {
             IcmpError::PortUnreachable | IcmpError::ProtocolUnreachable => {
                 SocketError::ECONNREFUSED
             }
-            IcmpError::PacketTooBig { mtu } => return self.packet_too_big(shared, mtu),
+            IcmpError::PacketTooBig { mtu } => return self.packet_too_big(shared, now, mtu),
             // MUST-56 and SHLD-25: soft; the reason, should the connection time out.
             IcmpError::NetUnreachable => return self.note_soft(SocketError::ENETUNREACH),
             IcmpError::HostUnreachable | IcmpError::TimeExceeded | IcmpError::ParameterProblem => {
@@ -70,7 +70,7 @@ impl Connection {
     }
 
     /// Path MTU discovery (RFC 1191): smaller segments from now on, and what is out again at once.
-    fn packet_too_big(&mut self, shared: &Shared, mtu: u16) {
+    fn packet_too_big(&mut self, shared: &Shared, now: Instant, mtu: u16) {
         let mtu = if mtu == 0 { PLATEAU } else { mtu };
         let mss = mtu.saturating_sub(HEADERS).max(shared.tcp().min_mss);
         if mss >= self.agreed.send_mss.min(self.agreed.recv_mss) || !self.snd.syn_acked() {
@@ -79,7 +79,6 @@ impl Connection {
         self.agreed.send_mss = mss;
         self.congestion.set_smss(self.agreed.smss());
         self.rto.stop_timing();
-        self.snd.nxt = self.snd.una;
-        self.recovery.timeout(self.snd.una, self.snd.max);
+        self.lose_everything(now);
     }
 }

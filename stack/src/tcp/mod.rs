@@ -15,7 +15,8 @@
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
-//! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
+//! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
+//!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
@@ -33,6 +34,7 @@ mod emit;
 mod engine;
 mod expire;
 mod fast_path;
+mod flight;
 mod icmp;
 mod incoming;
 mod input;
@@ -43,9 +45,12 @@ mod options;
 pub mod output;
 mod pool;
 mod ports;
+mod prr;
+mod rack;
 mod recovery;
 mod recv_buffer;
 mod recv_window;
+mod repair;
 mod reset;
 mod ring;
 mod rto;
@@ -57,10 +62,12 @@ mod siphash;
 mod sockets;
 mod state;
 mod table;
+mod tail;
 mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod undo;
 mod user_calls;
 
 #[cfg(test)]

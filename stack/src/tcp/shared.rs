@@ -13,6 +13,7 @@ use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
 use crate::tcp::pool::Pool;
+use crate::tcp::recovery::Spare;
 use crate::tcp::reset::Reset;
 use crate::tcp::siphash::Key;
 use crate::tcp::tuple::Tuple;
@@ -31,6 +32,7 @@ pub struct Shared {
     pub profile: Rc<Profile>,
     pub fuel: Fuel,
     pub pool: Pool,
+    pub spare: Spare,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
     sink: Rc<dyn Sink>,
@@ -51,6 +53,7 @@ impl Shared {
             profile,
             fuel,
             pool: Pool::default(),
+            spare: Spare::default(),
             resets: VecDeque::new(),
             sink,
             encoded: Vec::new(),

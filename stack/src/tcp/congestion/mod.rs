@@ -65,9 +65,17 @@ pub trait Algorithm {
 }
 
 /// The algorithm of a connection, without dispatch by pointer or memory of its own.
+#[derive(Clone, Copy)]
 enum Chosen {
     Reno(Reno),
     Cubic(Cubic),
+}
+
+/// How things stood before a reduction, in case that it was a mistake.
+#[derive(Clone, Copy)]
+pub struct Saved {
+    window: Window,
+    chosen: Chosen,
 }
 
 /// A connection's congestion control.
@@ -106,6 +114,10 @@ impl Controller {
     pub fn cwnd(&self) -> u32 {
         self.window.cwnd
     }
+    /// ssthresh
+    pub fn ssthresh(&self) -> u32 {
+        self.window.ssthresh
+    }
     /// SMSS
     pub fn smss(&self) -> u32 {
         self.window.smss
@@ -131,10 +143,35 @@ impl Controller {
         }
     }
 
-    /// Three duplicate ACKs or their like: RFC 5681, 3.2.
+    /// A loss (RFC 5681, 3.2): the threshold falls, and the window with it. In fast recovery
+    /// [`crate::tcp::prr`] says how it gets there.
     pub fn loss(&mut self, flight: u32) {
         let threshold = self.threshold(flight);
         self.window.reduce_to(threshold);
+    }
+
+    /// The window of a moment in fast recovery.
+    pub fn set_cwnd(&mut self, octets: u32) {
+        self.window.cwnd = octets.min(MOST);
+    }
+
+    /// How things stand.
+    pub fn save(&self) -> Saved {
+        Saved {
+            window: self.window,
+            chosen: self.chosen,
+        }
+    }
+
+    /// Nothing was lost (RFC 4015, 3): back to the window before, but no further beyond what is under way than an
+    /// initial window or what was just acknowledged, and by slow start from there.
+    pub fn undo(&mut self, saved: &Saved, pipe: u32, acked: u32, profile: &TcpProfile) {
+        let window = &mut self.window;
+        let burst = acked.max(initial_window(window.smss, profile));
+        let back = saved.window.cwnd.min(pipe.saturating_add(burst));
+        window.cwnd = window.cwnd.max(back);
+        window.ssthresh = saved.window.ssthresh.max(saved.window.cwnd);
+        self.chosen = saved.chosen;
     }
 
     /// The retransmission timer expired. `first`: not yet for this segment; the threshold falls only once
@@ -147,10 +184,12 @@ impl Controller {
         self.window.cwnd = self.window.smss;
     }
 
-    /// NewReno leaves fast recovery (RFC 6582, 3.2, step 3, option 1): no burst follows.
-    pub fn leave_recovery(&mut self, flight: u32) {
+    /// Fast recovery is over: the window is what the threshold says (RFC 9937, 6). `flight`: what is out, if nothing
+    /// has seen to it that no burst follows (RFC 6582, 3.2, step 3, option 1).
+    pub fn leave_recovery(&mut self, flight: Option<u32>) {
         let window = &mut self.window;
-        window.cwnd = window.ssthresh.min(flight.max(window.smss) + window.smss);
+        let most = flight.map_or(MOST, |flight| flight.max(window.smss) + window.smss);
+        window.cwnd = window.ssthresh.min(most);
     }
 
     /// Nothing was sent for longer than the RTO: restart window (RFC 5681, 4.1).

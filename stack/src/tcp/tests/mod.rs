@@ -5,6 +5,7 @@
 //! - `opening`, `closing`: the state machine
 //! - `hostile`: what a peer must not be able to do
 //! - `loss`: retransmission and recovery
+//! - `recovery`: losses found by time, probes, windows that come down gently, and mistakes taken back
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `errors`: what ICMP says
 //! - `requirements`: the table of RFC 9293 names tests that exist
@@ -18,6 +19,7 @@ mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod recovery;
 mod requirements;
 mod stream;
 mod util;
