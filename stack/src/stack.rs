@@ -100,6 +100,13 @@ impl Stack {
         stack
     }
 
+    /// Another profile, as an administrator's settings change: TCP asks the new one at every step, and a connection keeps
+    /// only what its handshake has settled. What lies below the transports stays as it was made.
+    pub fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.tcp.set_profile(profile.clone());
+        self.profile = profile;
+    }
+
     fn emit(&self, event: &Event) {
         let mut bytes = Vec::new();
         event.encode(&mut bytes);

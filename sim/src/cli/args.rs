@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::world::planted::Planted;
+
 /// A deterministic full-system network testbed: real unikernels on an emulated Xen in a simulated world.
 #[derive(Debug, Parser)]
 #[command(
@@ -49,11 +51,25 @@ pub struct RunArgs {
     /// Run each scenario twice and compare event by event.
     #[arg(long)]
     pub twice: bool,
+    /// Make this mistake in each run, so that `--twice` finds it.
+    #[cfg(feature = "planted")]
+    #[arg(long, value_name = "MISTAKE", hide = true)]
+    pub plant: Option<crate::world::planted::Mistake>,
     #[command(flatten)]
     pub views: ViewArgs,
     /// One JSON object a line instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+impl RunArgs {
+    /// What is planted in each run: only a build that can has the option.
+    pub fn planted(&self) -> Planted {
+        #[cfg(feature = "planted")]
+        return self.plant.map_or(Planted::default(), Planted::with);
+        #[cfg(not(feature = "planted"))]
+        Planted::default()
+    }
 }
 
 /// What to show of a run, or to write of it.

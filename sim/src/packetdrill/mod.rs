@@ -8,6 +8,7 @@
 //! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
 //!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
 //! - a call has [`expr`]essions, some of them a [`structure`]; each knows its [`place`]
+//! - [`environment`]: what commands mean
 //! - [`construct`]: what a script uses; [`support`]: which of it can be run; [`survey`]: what blocks how many scripts
 //!
 //! Every node prints as it is written, and what is printed parses to the same tree. Work is linear in a script's size,
@@ -19,6 +20,7 @@ pub mod command;
 pub mod construct;
 pub mod cursor;
 pub mod define;
+pub mod environment;
 pub mod expr;
 pub mod flags;
 pub mod hex;

@@ -14,6 +14,7 @@ pub mod hash;
 pub mod icmp;
 pub mod input;
 pub mod interface;
+pub mod neighbour_cache;
 pub mod neighbour_table;
 pub mod neighbours;
 pub mod output;

@@ -14,7 +14,8 @@ use xen_abi::Instant;
 use crate::addr::{IpAddress, Mac};
 use crate::api::{Device, DeviceFull, SocketError};
 use crate::net::interface::Interface;
-use crate::net::neighbours::{Neighbours, Parked};
+use crate::net::neighbour_cache::Parked;
+use crate::net::neighbours::Neighbours;
 use crate::net::profile::NetProfile;
 use crate::net::routing::{NextHop, Routes};
 use crate::tcp::{IpOutput, IpPacket, Route};
@@ -255,7 +256,7 @@ impl Output {
                 needs_csum: false,
             };
             let outcome = match (self.ethernet(now, pieces.hop, header.src), pieces.hop) {
-                (Some(dst), _) => parked.send(device, self.interface.mac, dst),
+                (Some(dst), _) => parked.send(device, self.interface.mac, dst, EtherType::IPV4),
                 (None, hop) => {
                     self.put_aside(hop, parked.packet, false);
                     Ok(())

@@ -108,10 +108,8 @@ impl Connection {
             .then(|| self.stamps.age(news.echo, now))
             .flatten();
         self.rto.acknowledged(ack, now, echoed, shared.tcp());
-        if syn > 0
-            && let Some(rtt) = self.rto.srtt()
-        {
-            self.recovery.rack.measured(rtt);
+        if syn > 0 {
+            self.handshake_acknowledged();
         }
         self.with_flight(now, news, |flight, delivery| {
             flight.acknowledge(ack, |sent| delivery.take(sent));
@@ -124,6 +122,16 @@ impl Connection {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS;
         }
+    }
+
+    /// The handshake's round trip is RACK's first measurement. What Fast Open has sent behind the SYN is out, though the
+    /// SYN may have been sent again meanwhile.
+    fn handshake_acknowledged(&mut self) {
+        if let Some(rtt) = self.rto.srtt() {
+            self.recovery.rack.measured(rtt);
+        }
+        let end = self.recovery.out().and_then(|out| out.flight.end());
+        self.snd.nxt = end.unwrap_or(self.snd.nxt);
     }
 
     /// Takes the SACK blocks, the lowest first, and a report of a duplicate in front of them.

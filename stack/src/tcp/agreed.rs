@@ -9,6 +9,8 @@ use crate::wire::tcp::HEADER_LEN;
 const IP_HEADERS: [u16; 2] = [20, 40];
 /// Octets that the timestamps option takes in every segment, padding counted.
 pub const STAMP_LEN: u16 = 12;
+/// What the least link that IPv4 knows (68 octets, RFC 791) has room for.
+const LEAST_MSS: u16 = 28;
 /// RFC 7323, 2.3: a larger shift is taken as this.
 const MAX_SHIFT: u8 = 14;
 
@@ -35,7 +37,7 @@ impl Agreed {
             send_mss: profile.default_mss,
             recv_mss: profile.default_mss,
             send_shift: 0,
-            recv_shift: shift_for(recv_buffer),
+            recv_shift: shift_for(recv_buffer.max(profile.buffers.recv_most.unwrap_or(0))),
             window_scaling: profile.window_scaling,
             timestamps: profile.timestamps,
             sack: profile.sack,
@@ -44,13 +46,21 @@ impl Agreed {
 
     /// The way to the peer takes packets of `mtu` bytes; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
     /// announced is the MTU less the fixed headers.
-    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16, profile: &TcpProfile) {
+    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16) {
         let headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
         let fits = u16::try_from(mtu)
             .unwrap_or(u16::MAX)
             .saturating_sub(headers);
         let limit = if limit == 0 { u16::MAX } else { limit };
-        self.recv_mss = fits.min(limit).max(profile.min_mss);
+        self.recv_mss = fits.min(limit).max(LEAST_MSS);
+    }
+
+    /// Nothing but a segment size is offered any more.
+    pub fn offer_nothing(&mut self) {
+        self.window_scaling = false;
+        self.timestamps = false;
+        self.sack = false;
+        self.recv_shift = 0;
     }
 
     /// The peer's SYN says what it wants. `offered` must hold our own offer.
@@ -101,7 +111,7 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, false, 0, &profile.tcp);
+        agreed.set_mtu(1500, false, 0);
         agreed.settle(&syn, &profile.tcp);
         agreed
     }

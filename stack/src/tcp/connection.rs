@@ -1,15 +1,19 @@
 //! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
 //! connection in trouble needs is boxed by the part that needs it.
 
+use alloc::boxed::Box;
+
 use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
 use crate::event::{TcpState, TimerKinds};
+use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::fast_open::client::Opening;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
@@ -36,7 +40,7 @@ pub enum Owner {
 bitflags::bitflags! {
     /// What is true of a connection, or to be done with it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
         /// A tail loss probe is due.
@@ -57,6 +61,8 @@ bitflags::bitflags! {
         const SEND_BLOCKED = 1 << 9;
         /// Readiness grew.
         const NEWS = 1 << 10;
+        /// The window that is offered has grown to the whole buffer.
+        const WINDOW_GROWN = 1 << 13;
         /// It stands in the engine's queue of connections with something to send.
         const PENDING = 1 << 11;
         /// It stands in the engine's queue of ready sockets.
@@ -65,6 +71,10 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
     }
 }
 
@@ -81,6 +91,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
@@ -126,6 +138,7 @@ impl Connection {
             error: None,
             soft_error: None,
             options,
+            opening: None,
             agreed: Agreed::offer(profile, options.recv_buffer as usize),
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
@@ -165,10 +178,10 @@ impl Connection {
     }
 
     /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize, shared: &Shared) {
+    pub fn set_mtu(&mut self, mtu: usize) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit, shared.tcp());
+        self.agreed.set_mtu(mtu, ipv6, limit);
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }
@@ -177,7 +190,7 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
-        if error.is_some() {
+        if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.recovery.end(&mut shared.spare);
@@ -191,13 +204,18 @@ impl Connection {
     /// Aborts: a RST if the peer knows of the connection (RFC 9293, 3.10.5), then CLOSED.
     pub fn abort(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         if crate::tcp::state::abort_sends_reset(self.state) {
-            shared.reset(Reset {
-                tuple: self.tuple,
-                seq: self.snd.acceptable(),
-                ack: Some(self.rcv.nxt),
-            });
+            self.reset_peer(shared);
         }
         self.die(shared, error);
+    }
+
+    /// A RST that the peer accepts.
+    pub fn reset_peer(&self, shared: &mut Shared) {
+        shared.reset(Reset {
+            tuple: self.tuple,
+            seq: self.snd.acceptable(),
+            ack: Some(self.rcv.nxt),
+        });
     }
 
     /// Enters TIME-WAIT, or begins it again.
@@ -235,17 +253,70 @@ impl Connection {
         crate::tcp::state::has_received_fin(self.state)
     }
 
+    /// Octets of the receive buffer that are free.
+    pub fn recv_room(&self) -> usize {
+        (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
+    }
+
     /// The window to offer now, in octets, before it is scaled.
-    pub fn window_to_offer(&self) -> u32 {
+    pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = limit.saturating_sub(self.inbox.len());
-        self.rcv.offer(free, limit, self.agreed.recv_mss)
+        let free = self.recv_room().min(self.window_limit(profile));
+        if profile.buffers.every_octet {
+            self.rcv
+                .offer_every_octet(free, limit, self.agreed.recv_mss)
+        } else {
+            self.rcv.offer(free, limit, self.agreed.recv_mss)
+        }
+    }
+
+    /// What the window may have grown to, where it begins small.
+    fn window_limit(&self, profile: &TcpProfile) -> usize {
+        match profile.buffers.first_window {
+            Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
+                let received = self.rcv.nxt.since(self.rcv.irs);
+                first.saturating_add(received.saturating_mul(2)) as usize
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// The window that has grown to the whole buffer is not held back any more.
+    pub fn note_window_grown(&mut self, profile: &TcpProfile) {
+        if self.window_limit(profile) >= self.options.recv_buffer as usize {
+            self.marks |= Marks::WINDOW_GROWN;
+        }
+    }
+
+    /// The window in which a segment is acceptable. A connection that its listener has not completed has no buffer yet.
+    pub fn acceptable_window(&self, profile: &TcpProfile) -> u32 {
+        let offered = self.rcv.window();
+        let half_open =
+            self.state == TcpState::SynReceived && matches!(self.owner, Owner::Listener(_));
+        if !profile.buffers.accept_what_fits || half_open {
+            return offered;
+        }
+        offered.max(self.recv_room().min(1 << 30) as u32)
+    }
+
+    /// The handshake has settled the segments' size: buffers hold whole ones.
+    pub fn round_buffers(&mut self, profile: &TcpProfile) {
+        if !profile.buffers.whole_segments {
+            return;
+        }
+        let mss = u32::from(self.agreed.send_mss.min(self.agreed.recv_mss));
+        let most = u32::try_from(profile.buffers.most).unwrap_or(u32::MAX);
+        for buffer in [&mut self.options.recv_buffer, &mut self.options.send_buffer] {
+            *buffer = buffer.next_multiple_of(mss.max(1)).min(most).max(*buffer);
+        }
     }
 
     /// Octets that the application may send now.
     pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
-        if may {
+        let may = crate::tcp::state::may_send(self.state)
+            || self.marks.contains(Marks::FAST_OPENING)
+            || self.syn_waits_for_data();
+        if may && self.fin.is_none() {
             (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
         } else {
             0

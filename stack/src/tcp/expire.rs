@@ -39,9 +39,19 @@ impl Connection {
         if self.rto.timeouts == shared.tcp().r1_retransmits {
             self.marks -= Marks::ROUTED;
         }
+        self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
             self.snd.nxt = self.snd.una;
             self.marks |= Marks::SYN_LOST;
+            if self.state() == TcpState::SynSent {
+                self.fall_back_to_plain_syn();
+                if self.rto.timeouts == shared.tcp().handshake.plain_after {
+                    self.agreed.offer_nothing();
+                }
+            }
+        }
+        // A SYN is not among what recovery repairs; what Fast Open has sent behind it is.
+        if self.recovery.out().is_none() {
             return;
         }
         let flight = self.snd.max.since(self.snd.una);
@@ -56,8 +66,14 @@ impl Connection {
         let profile = shared.tcp();
         let waited = now.since(self.rto.since);
         match self.state() {
-            TcpState::SynSent => waited >= profile.r2_syn,
-            TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
+            TcpState::SynSent => match profile.handshake.syn_retries {
+                Some(retries) => self.rto.timeouts >= retries,
+                None => waited >= profile.r2_syn,
+            },
+            TcpState::SynReceived
+                if matches!(self.owner, Owner::Listener(_))
+                    || self.marks.contains(Marks::FAST_OPENING) =>
+            {
                 self.rto.timeouts >= profile.syn_ack_retries
             }
             TcpState::SynReceived => waited >= profile.r2_syn,

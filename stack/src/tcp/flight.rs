@@ -97,6 +97,10 @@ impl Flight {
     pub fn is_lone(&self) -> bool {
         self.sent.len() == 1
     }
+    /// Behind the last octet that is out.
+    pub fn end(&self) -> Option<SeqNumber> {
+        self.sent.back().map(|s| s.end)
+    }
     /// Octets under way.
     pub fn pipe(&self) -> u32 {
         self.pipe.saturating_sub(self.guessed)

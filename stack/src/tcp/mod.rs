@@ -14,10 +14,11 @@
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
-//! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together
 
@@ -33,6 +34,7 @@ mod demux;
 mod emit;
 mod engine;
 mod expire;
+pub mod fast_open;
 mod fast_path;
 mod flight;
 mod icmp;
@@ -61,6 +63,7 @@ mod shared;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_options;
 mod table;
 mod tail;
 mod timers;

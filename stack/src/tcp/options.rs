@@ -1,6 +1,6 @@
 //! A socket's options, as set before or during a connection and inherited from its listener.
 
-use crate::api::{SocketError, SocketOption};
+use crate::api::{OptionName, SocketError, SocketOption};
 use crate::profile::TcpProfile;
 
 /// Least and largest buffer.
@@ -52,6 +52,19 @@ impl SocketOptions {
             SocketOption::MaxSeg(mss) => self.max_seg = mss,
         }
         Ok(())
+    }
+
+    /// Reads one.
+    pub fn get(&self, name: OptionName) -> Result<SocketOption, SocketError> {
+        Ok(match name {
+            OptionName::NoDelay => SocketOption::NoDelay(self.no_delay),
+            OptionName::KeepAlive => SocketOption::KeepAlive(self.keep_alive),
+            OptionName::RecvBuffer => SocketOption::RecvBuffer(self.recv_buffer as usize),
+            OptionName::SendBuffer => SocketOption::SendBuffer(self.send_buffer as usize),
+            OptionName::ReuseAddr => SocketOption::ReuseAddr(self.reuse_addr),
+            OptionName::Linger => SocketOption::Linger(self.linger),
+            OptionName::MaxSeg => SocketOption::MaxSeg(self.max_seg),
+        })
     }
 }
 

@@ -118,6 +118,15 @@ impl RecvBuffer {
         n
     }
 
+    /// The application looks at octets and leaves them; how many.
+    pub fn peek(&self, to: &mut [u8]) -> usize {
+        self.ring.peek(to)
+    }
+    /// The application takes octets without looking at them.
+    pub fn skip(&mut self, pool: &mut Pool, n: usize) {
+        self.ring.consume(n);
+        self.release_if_empty(pool);
+    }
     /// Drops what the application will never take.
     pub fn discard(&mut self, pool: &mut Pool) {
         self.ring.consume(self.ring.len());

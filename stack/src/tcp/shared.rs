@@ -12,6 +12,7 @@ use xen_abi::{Fuel, Sink};
 use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
+use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
 use crate::tcp::recovery::Spare;
 use crate::tcp::reset::Reset;
@@ -25,6 +26,7 @@ pub struct Keys {
     pub demux: Key,
     pub ports: Key,
     pub stamps: Key,
+    pub cookies: Key,
 }
 
 /// What a connection may use beside itself.
@@ -35,6 +37,8 @@ pub struct Shared {
     pub spare: Spare,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
+    /// What Fast Open remembers of the servers that connections went to.
+    pub destinations: Destinations,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -49,12 +53,14 @@ impl Shared {
                 demux: key(),
                 ports: key(),
                 stamps: key(),
+                cookies: key(),
             },
             profile,
             fuel,
             pool: Pool::default(),
             spare: Spare::default(),
             resets: VecDeque::new(),
+            destinations: Destinations::default(),
             sink,
             encoded: Vec::new(),
         }

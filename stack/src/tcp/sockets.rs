@@ -6,10 +6,11 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
+use crate::api::{How, OptionName, Queued, Ready, RecvFlags, SocketError, SocketId, SocketOption};
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Marks, Owner};
+use crate::tcp::fast_open;
 use crate::tcp::isn;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
@@ -25,6 +26,7 @@ impl Tcp {
         let fresh = Box::new(Fresh {
             local: None,
             options,
+            fast_open: fast_open::Settings::default(),
         });
         self.table.insert(Slot::Fresh(fresh)).map(SocketId)
     }
@@ -63,9 +65,10 @@ impl Tcp {
             _ => {}
         }
         let fresh = self.fresh(socket)?;
-        let (local, options) = (fresh.local, fresh.options);
+        let (local, options, fast_open) = (fresh.local, fresh.options, fresh.fast_open);
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
-        let listener = Listener::new(local, options, backlog, self.shared.tcp());
+        let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
+        listener.fast_open = fast_open;
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
@@ -92,8 +95,102 @@ impl Tcp {
         Ok((SocketId(index), remote))
     }
 
-    /// `connect(2)` over `route`, an active OPEN: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`].
+    /// `connect(2)` over `route`, an active OPEN: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`]. At once if
+    /// the application has said that its SYN shall wait for data (`TCP_FASTOPEN_CONNECT`), and they may go in it.
     pub fn connect(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+    ) -> Result<(), SocketError> {
+        let settings = self.fast_open_settings(socket);
+        self.open_active(now, socket, remote, route)?;
+        let mut waits = false;
+        if self.shared.tcp().fast_open.client && settings.on_connect {
+            let connection = owned(self.table.slot_mut(socket.0))?;
+            connection.open_fast(&mut self.shared, now, &[], &settings);
+            waits = connection.syn_waits_for_data();
+        }
+        self.settle(socket.0);
+        if waits {
+            Ok(())
+        } else {
+            Err(SocketError::EINPROGRESS)
+        }
+    }
+
+    /// `sendto(2)` on a socket that is not connected, `asked` with `MSG_FASTOPEN`: an active OPEN whose SYN holds `data`
+    /// as far as RFC 7413 allows; how many octets were taken. EINPROGRESS if none was.
+    pub fn connect_with(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+        data: &[u8],
+        asked: bool,
+    ) -> Result<usize, SocketError> {
+        let profile = &self.shared.tcp().fast_open;
+        let (client, implied) = (profile.client, profile.send_connects);
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.state() == TcpState::SynSent && !c.syn_waits_for_data() => {
+                return Err(SocketError::EALREADY);
+            }
+            Slot::Connection(_) => return self.send(now, socket, data),
+            _ if asked && !client => return Err(SocketError::EOPNOTSUPP),
+            _ if !asked && !implied => return Err(SocketError::ENOTCONN),
+            _ => {}
+        }
+        let settings = self.fast_open_settings(socket);
+        self.open_active(now, socket, remote, route)?;
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let taken = if client && (asked || settings.queue > 0) {
+            let settings = fast_open::Settings {
+                on_connect: false,
+                ..settings
+            };
+            connection.open_fast(&mut self.shared, now, data, &settings)
+        } else {
+            connection.queue_behind_syn(&mut self.shared, data, implied)
+        };
+        self.settle(socket.0);
+        if taken == 0 {
+            return Err(SocketError::EINPROGRESS);
+        }
+        Ok(taken)
+    }
+
+    /// What is set about Fast Open, to be changed (`TCP_FASTOPEN` and its like): before a socket connects, and of a
+    /// listener at any time.
+    pub fn fast_open_settings_mut(
+        &mut self,
+        socket: SocketId,
+    ) -> Result<&mut fast_open::Settings, SocketError> {
+        match self.table.slot_mut(socket.0) {
+            Some(Slot::Fresh(fresh)) => Ok(&mut fresh.fast_open),
+            Some(Slot::Listener(listener)) => Ok(&mut listener.fast_open),
+            Some(Slot::Connection(_)) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// Forgets what was learnt about destinations: cookies, and where Fast Open does not work.
+    pub fn forget_destinations(&mut self) {
+        self.shared.destinations.clear();
+    }
+
+    /// What was set about Fast Open before the socket listens or connects, or of a listener.
+    fn fast_open_settings(&self, socket: SocketId) -> fast_open::Settings {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.fast_open,
+            Slot::Listener(listener) => listener.fast_open,
+            _ => fast_open::Settings::default(),
+        }
+    }
+
+    /// A connection in SYN-SENT, under the socket's handle.
+    fn open_active(
         &mut self,
         now: Instant,
         socket: SocketId,
@@ -118,7 +215,7 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
-        connection.set_mtu(route.mtu, &self.shared);
+        connection.set_mtu(route.mtu);
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
             self.ports.unbind(bound);
@@ -128,8 +225,27 @@ impl Tcp {
         connection.enter(&mut self.shared, TcpState::SynSent);
         self.become_slot(socket, Slot::Connection(Box::new(connection)));
         self.named(socket.0, &tuple);
+        Ok(())
+    }
+
+    /// `sendto(2)` on a stream that was not connected: what it takes of `data` follows the handshake.
+    pub fn connect_sending(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+        data: &[u8],
+    ) -> Result<usize, SocketError> {
+        match self.connect(now, socket, remote, route) {
+            Ok(()) | Err(SocketError::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let limit = connection.options.send_buffer as usize;
+        let taken = connection.outbox.queue(&mut self.shared.pool, data, limit);
         self.settle(socket.0);
-        Err(SocketError::EINPROGRESS)
+        Ok(taken)
     }
 
     /// `send(2)`: how many bytes were taken.
@@ -148,12 +264,23 @@ impl Tcp {
     /// `recv(2)`: how many bytes were given; 0 at the end of the stream.
     pub fn recv(
         &mut self,
-        _now: Instant,
+        now: Instant,
         socket: SocketId,
         to: &mut [u8],
     ) -> Result<usize, SocketError> {
+        self.recv_with(now, socket, to, RecvFlags::empty())
+    }
+
+    /// `recv(2)` with flags.
+    pub fn recv_with(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let given = connection.recv(&mut self.shared, to);
+        let given = connection.recv(&mut self.shared, to, flags);
         if given != Err(SocketError::EAGAIN) {
             self.settle(socket.0);
         }
@@ -207,6 +334,26 @@ impl Tcp {
                 self.settle(socket.0);
                 Ok(())
             }
+        }
+    }
+
+    /// `getsockopt(2)`
+    pub fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.options.get(name),
+            Slot::Listener(listener) => listener.options.get(name),
+            Slot::Connection(c) if c.owner == Owner::Application => c.option(name),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `SIOCINQ`, `SIOCOUTQ` and the like.
+    pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Fresh(_) => Ok(Queued::default()),
+            Slot::Listener(_) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
         }
     }
 

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use crate::addr::{IpAddress, Ipv4Addr, Ipv6Addr};
 use crate::api::SocketError;
 use crate::tcp::connection::Connection;
+use crate::tcp::fast_open;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::siphash::Key;
@@ -20,6 +21,7 @@ use crate::tcp::tuple::Tuple;
 pub struct Fresh {
     pub local: Option<SocketAddr>,
     pub options: SocketOptions,
+    pub fast_open: fast_open::Settings,
 }
 
 /// What a handle leads to. Boxed, so that a slot is two words and growth moves little.

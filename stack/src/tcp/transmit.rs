@@ -63,7 +63,8 @@ impl Connection {
             || self.recovery.phase == Phase::Fast
             || self.recovery.lost() > 0
             || self.snd.nxt == self.snd.iss
-            || (state::may_have_unsent(self.state()) && self.snd.nxt.le(self.data_end()))
+            || ((state::may_have_unsent(self.state()) || self.may_send_early())
+                && self.snd.nxt.le(self.data_end()))
                 && !(self.snd.nxt == self.data_end() && self.fin.is_none())
     }
 
@@ -74,6 +75,11 @@ impl Connection {
             TcpState::SynSent => return self.syn(Flags::SYN),
             TcpState::SynReceived => {
                 if let Some(plan) = self.syn(Flags::SYN | Flags::ACK) {
+                    return Some(plan);
+                }
+                if self.may_send_early()
+                    && let Some(plan) = self.text_or_fin(shared)
+                {
                     return Some(plan);
                 }
             }
@@ -90,10 +96,11 @@ impl Connection {
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
-        (self.snd.nxt == self.snd.iss).then_some(Plan {
+        let due = self.snd.nxt == self.snd.iss && !self.syn_waits_for_data();
+        due.then(|| Plan {
             why: Why::Syn,
             seq: self.snd.iss,
-            len: 0,
+            len: self.syn_text(),
             flags,
         })
     }
@@ -195,7 +202,8 @@ impl Connection {
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
     fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
-        let nothing_out = !self.snd.has_outstanding();
+        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
+        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
@@ -266,7 +274,8 @@ impl Connection {
         } else {
             MAX_SACK_BLOCKS
         };
-        self.agreed.smss() - (4 + 8 * blocks.min(fit) as u32)
+        let taken = 4 + 8 * blocks.min(fit) as u32;
+        self.agreed.smss().saturating_sub(taken).max(1)
     }
 
     /// The device has taken the segment, in which a window of `window` octets was offered.
@@ -302,6 +311,7 @@ impl Connection {
             self.deadlines.disarm(Timer::DelayedAck);
             self.stamps.last_ack_sent = self.rcv.nxt;
             self.rcv.offered(window);
+            self.note_window_grown(shared.tcp());
         }
     }
 
@@ -359,12 +369,22 @@ impl Connection {
         // RFC 6675, 6, and RFC 6582: what is sent again first in a recovery gets a whole timeout.
         let first = plan.why == Why::Again && plan.seq == self.snd.una;
         if first || !self.deadlines.is_armed(Timer::Retransmit) {
-            let timeout = self.rto.timeout(shared.tcp());
+            let timeout = self.wait_for_ack(shared, now);
             self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
         }
         if plan.why == Why::Next && !self.waits_for_reordering() {
             self.arm_tail_probe(shared, now);
         }
+    }
+
+    /// How long the ACK of what is sent now may take.
+    fn wait_for_ack(&self, shared: &Shared, now: Instant) -> u64 {
+        let profile = shared.tcp();
+        let timeout = self.rto.timeout(profile);
+        if profile.handshake.r2_is_exact && self.state() == TcpState::SynSent {
+            return timeout.min(profile.r2_syn.saturating_sub(now.since(self.rto.since)));
+        }
+        timeout
     }
 
     /// Nothing more can be sent now. If that is because of the peer's window and nothing is out whose ACK could open

@@ -2,7 +2,7 @@
 
 use xen_abi::Instant;
 
-use crate::api::{How, SocketError};
+use crate::api::{How, OptionName, Queued, RecvFlags, SocketError, SocketOption};
 use crate::event::TcpState;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::shared::Shared;
@@ -20,6 +20,11 @@ impl Connection {
             return Err(error);
         }
         match self.state() {
+            TcpState::SynSent if self.syn_waits_for_data() && self.fin.is_none() => {
+                return self.send_with_syn(shared, now, data);
+            }
+            TcpState::SynReceived
+                if self.marks.contains(Marks::FAST_OPENING) && self.fin.is_none() => {}
             TcpState::SynSent | TcpState::SynReceived if self.fin.is_none() => {
                 return Err(SocketError::EAGAIN);
             }
@@ -41,9 +46,22 @@ impl Connection {
     }
 
     /// RECEIVE (RFC 9293, 3.10.3). What the window grows by is told when it is worth a segment.
-    pub fn recv(&mut self, shared: &mut Shared, to: &mut [u8]) -> Result<usize, SocketError> {
+    pub fn recv(
+        &mut self,
+        shared: &mut Shared,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<usize, SocketError> {
         if !self.inbox.is_empty() {
-            let n = self.inbox.read(&mut shared.pool, to);
+            let n = if flags.is_empty() {
+                self.inbox.read(&mut shared.pool, to)
+            } else if flags.contains(RecvFlags::PEEK) {
+                return Ok(self.inbox.peek(to));
+            } else {
+                let n = to.len().min(self.inbox.len());
+                self.inbox.skip(&mut shared.pool, n);
+                n
+            };
             let limit = self.options.recv_buffer as usize;
             let free = limit.saturating_sub(self.inbox.len());
             if state::may_receive(self.state())
@@ -61,6 +79,23 @@ impl Connection {
             return Ok(0);
         }
         Err(SocketError::EAGAIN)
+    }
+
+    /// An option as it is in force.
+    pub fn option(&self, name: OptionName) -> Result<SocketOption, SocketError> {
+        self.options.get(name)
+    }
+
+    /// What is queued in both directions.
+    pub fn queued(&self) -> Queued {
+        let end = self.snd.buffer_start().plus(self.outbox.len());
+        Queued {
+            unread: self.inbox.len() as u64,
+            unacknowledged: u64::from(self.outbox.len()),
+            unsent: u64::from(end.after(self.snd.nxt)),
+            room: self.send_room() as u64,
+            ended: self.fin_received(),
+        }
     }
 
     /// CLOSE by direction, as `shutdown(2)` has it.

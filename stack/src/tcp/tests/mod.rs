@@ -7,6 +7,7 @@
 //! - `loss`: retransmission and recovery
 //! - `recovery`: losses found by time, probes, windows that come down gently, and mistakes taken back
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
+//! - `fast_open`: data before the handshake is over
 //! - `errors`: what ICMP says
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
@@ -15,6 +16,7 @@
 mod chaos;
 mod closing;
 mod errors;
+mod fast_open;
 mod flow;
 mod hostile;
 mod loss;
