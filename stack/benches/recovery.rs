@@ -30,7 +30,9 @@ fn main() {
         [megabytes, seeds, ..] => (megabytes, seeds),
         _ => (100, 20),
     };
-    println!("Goodput in Mbit/s of {megabytes} MB at 100 Mbit/s, 40 ms, queue of one BDP; mean of {seeds} seeds.");
+    println!(
+        "Goodput in Mbit/s of {megabytes} MB at 100 Mbit/s, 40 ms, queue of one BDP; mean of {seeds} seeds."
+    );
     println!("The line carries {:.1} Mbit/s of text.\n", line_rate());
     print!("| algorithm | repair |");
     LOSSES.iter().for_each(|(name, _)| print!(" {name} |"));
@@ -51,5 +53,8 @@ fn main() {
             println!();
         }
     }
-    println!("\nMathis' formula for Reno at 1 %: {:.2} Mbit/s", mathis(0.01));
+    println!(
+        "\nMathis' formula for Reno at 1 %: {:.2} Mbit/s",
+        mathis(0.01)
+    );
 }

@@ -1,6 +1,7 @@
 //! All that the rest of the guest needs of a TCP/IP stack: [`NetStack`] towards the wire, [`Sockets`] towards the
 //! applications. A foreign stack that implements both runs the same applications on the same rings.
 
+mod info;
 mod options;
 mod wide;
 
@@ -10,6 +11,7 @@ use core::net::SocketAddr;
 use thiserror::Error;
 use xen_abi::Instant;
 
+pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
 pub use self::options::{OptionName, SocketOption};
 pub use self::wide::{Queued, Received, RecvFlags, SendFlags, WideSockets};
 use crate::addr::{IpAddress, Mac};

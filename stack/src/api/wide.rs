@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{OptionName, SocketError, SocketId, SocketOption, Sockets};
+use crate::api::{OptionName, SocketError, SocketId, SocketOption, Sockets, TcpInfo};
 
 bitflags::bitflags! {
     /// What `recv(2)` is asked beyond its buffer.
@@ -113,6 +113,12 @@ pub trait WideSockets: Sockets {
     /// `getsockopt(2)`
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
         let _ = (socket, name);
+        Err(SocketError::ENOPROTOOPT)
+    }
+
+    /// `TCP_INFO`
+    fn tcp_info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        let _ = (now, socket);
         Err(SocketError::ENOPROTOOPT)
     }
 

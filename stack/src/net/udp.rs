@@ -281,7 +281,7 @@ impl Udp {
             IcmpError::PortUnreachable | IcmpError::ProtocolUnreachable => {
                 SocketError::ECONNREFUSED
             }
-            IcmpError::HostUnreachable => SocketError::EHOSTUNREACH,
+            IcmpError::HostUnreachable | IcmpError::Prohibited => SocketError::EHOSTUNREACH,
             IcmpError::NetUnreachable => SocketError::ENETUNREACH,
             IcmpError::PacketTooBig { .. }
             | IcmpError::TimeExceeded

@@ -8,7 +8,7 @@
 //! In reading order:
 //! - [`call`] the calls and their arguments, [`answer`] what they give, [`errno`] why they fail
 //! - [`process`] who makes them; `descriptors` what the numbers stand for; [`personality`] whose habits it has
-//! - `sockets` names and handshakes, `transfer` octets both ways, [`options`] options and `ioctl`
+//! - `sockets` names and handshakes, `transfer` octets both ways, [`options`] and [`tcp_info`]
 //! - `poll`, `pipe`: what is ready; octets between descriptors
 
 pub mod answer;
@@ -21,6 +21,7 @@ mod pipe;
 mod poll;
 pub mod process;
 mod sockets;
+pub mod tcp_info;
 #[cfg(test)]
 mod tests;
 mod transfer;

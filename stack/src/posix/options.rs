@@ -1,8 +1,9 @@
 //! Socket options as `getsockopt(2)` and `setsockopt(2)` know them: a level, a name, an integer or a structure.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::api::{OptionName, SocketKind, SocketOption};
+use crate::api::{OptionName, SocketKind, SocketOption, TcpInfo};
 use crate::posix::errno::Errno;
 
 /// An option's level.
@@ -38,6 +39,8 @@ pub enum Opt {
     Error,
     /// `SO_TYPE`
     Type,
+    /// `TCP_INFO`
+    TcpInfo,
     /// What the stack keeps.
     Kept(OptionName),
     /// No option of ours.
@@ -51,8 +54,48 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_SNDBUF", OptionName::SendBuffer),
     (Level::Socket, "SO_REUSEADDR", OptionName::ReuseAddr),
     (Level::Socket, "SO_LINGER", OptionName::Linger),
+    (Level::Socket, "SO_REUSEPORT", OptionName::ReusePort),
+    (Level::Socket, "SO_RCVLOWAT", OptionName::RecvLowat),
+    (Level::Socket, "SO_PRIORITY", OptionName::Priority),
+    (Level::Socket, "SO_ZEROCOPY", OptionName::ZeroCopy),
+    (Level::Socket, "SO_TIMESTAMPING", OptionName::Timestamping),
+    (Level::Ip, "IP_TOS", OptionName::TrafficClass),
+    (Level::Ip, "IP_TTL", OptionName::HopLimit),
+    (Level::Ip, "IP_RECVERR", OptionName::RecvErrors),
+    (Level::Ip, "IP_FREEBIND", OptionName::FreeBind),
+    (Level::Ipv6, "IPV6_TCLASS", OptionName::TrafficClass),
+    (Level::Ipv6, "IPV6_UNICAST_HOPS", OptionName::HopLimit),
+    (Level::Ipv6, "IPV6_RECVERR", OptionName::RecvErrors),
+    (Level::Ipv6, "IPV6_FREEBIND", OptionName::FreeBind),
+    (Level::Ipv6, "IPV6_V6ONLY", OptionName::OnlyV6),
     (Level::Tcp, "TCP_NODELAY", OptionName::NoDelay),
     (Level::Tcp, "TCP_MAXSEG", OptionName::MaxSeg),
+    (Level::Tcp, "TCP_CORK", OptionName::Cork),
+    (Level::Tcp, "TCP_NOPUSH", OptionName::Cork),
+    (Level::Tcp, "TCP_QUICKACK", OptionName::QuickAck),
+    (Level::Tcp, "TCP_USER_TIMEOUT", OptionName::UserTimeout),
+    (Level::Tcp, "TCP_SYNCNT", OptionName::SynCount),
+    (Level::Tcp, "TCP_KEEPIDLE", OptionName::KeepIdle),
+    (Level::Tcp, "TCP_KEEPINTVL", OptionName::KeepInterval),
+    (Level::Tcp, "TCP_KEEPCNT", OptionName::KeepCount),
+    (Level::Tcp, "TCP_KEEPINIT", OptionName::KeepInit),
+    (Level::Tcp, "TCP_NOTSENT_LOWAT", OptionName::NotSentLowat),
+    (Level::Tcp, "TCP_INQ", OptionName::InQueue),
+    (Level::Tcp, "TCP_NOOPT", OptionName::NoOptions),
+    (Level::Tcp, "TCP_DEFER_ACCEPT", OptionName::DeferAccept),
+    (Level::Tcp, "TCP_LINGER2", OptionName::Linger2),
+    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_CONNECT",
+        OptionName::FastOpenConnect,
+    ),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_NO_COOKIE",
+        OptionName::FastOpenNoCookie,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
 ];
 
 impl Opt {
@@ -61,6 +104,7 @@ impl Opt {
         match (level, name) {
             (Level::Socket, "SO_ERROR") => Opt::Error,
             (Level::Socket, "SO_TYPE") => Opt::Type,
+            (Level::Tcp, "TCP_INFO") => Opt::TcpInfo,
             _ => KEPT
                 .iter()
                 .find(|(l, n, _)| (*l, *n) == (level, name))
@@ -80,10 +124,14 @@ pub enum OptionValue {
     Bytes(Vec<u8>),
     /// `int`: what `SO_ERROR` gives.
     Errno(Option<Errno>),
+    /// `struct tcp_info`; its fields by name: [`crate::posix::tcp_info::field`]
+    Info(Box<TcpInfo>),
     /// `NULL`
     Null,
 }
 
+/// Octets of Linux's `struct tcp_info`, as it was in 6.x.
+const TCP_INFO: u32 = 248;
 /// Octets of an `int`.
 const INT: u32 = 4;
 
@@ -104,18 +152,57 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             _ => Err(Errno::EINVAL),
         };
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
+    }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
     };
+    let on = int != 0;
     Ok(match name {
-        N::NoDelay => O::NoDelay(int != 0),
-        N::KeepAlive => O::KeepAlive(int != 0),
+        N::NoDelay => O::NoDelay(on),
+        N::KeepAlive => O::KeepAlive(on),
+        N::ReuseAddr => O::ReuseAddr(on),
+        N::ReusePort => O::ReusePort(on),
+        N::ZeroCopy => O::ZeroCopy(on),
+        N::RecvErrors => O::RecvErrors(on),
+        N::FreeBind => O::FreeBind(on),
+        N::OnlyV6 => O::OnlyV6(on),
+        N::Cork => O::Cork(on),
+        N::QuickAck => O::QuickAck(on),
+        N::InQueue => O::InQueue(on),
+        N::NoOptions => O::NoOptions(on),
         N::RecvBuffer => O::RecvBuffer(within(int)?),
         N::SendBuffer => O::SendBuffer(within(int)?),
-        N::ReuseAddr => O::ReuseAddr(int != 0),
         N::MaxSeg => O::MaxSeg(within(int)?),
-        N::Linger => return Err(Errno::EINVAL),
+        N::RecvLowat => O::RecvLowat(within(int)?),
+        N::Priority => O::Priority(within(int)?),
+        N::Timestamping => O::Timestamping(within(int)?),
+        N::TrafficClass => O::TrafficClass(within(int)?),
+        N::HopLimit if int == -1 => O::HopLimit(None),
+        N::HopLimit => O::HopLimit(Some(within(int)?)),
+        N::UserTimeout => O::UserTimeout(within(int)?),
+        N::SynCount => O::SynCount(within(int)?),
+        N::KeepIdle => O::KeepIdle(within(int)?),
+        N::KeepInterval => O::KeepInterval(within(int)?),
+        N::KeepCount => O::KeepCount(within(int)?),
+        N::KeepInit => O::KeepInit(within(int)?),
+        // It is unsigned, and a program may write its bits with a sign.
+        N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
+        N::DeferAccept => O::DeferAccept(within(int)?),
+        N::Linger2 => O::Linger2(within(int)?),
+        N::FastOpen => O::FastOpen(within(int)?),
+        N::FastOpenConnect => O::FastOpenConnect(on),
+        N::FastOpenNoCookie => O::FastOpenNoCookie(on),
+        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
     })
+}
+
+/// One key of sixteen octets, or two.
+fn fast_open_keys(bytes: &[u8]) -> Option<SocketOption> {
+    let (keys, rest) = bytes.as_chunks::<16>();
+    let legal = rest.is_empty() && (1..=2).contains(&keys.len());
+    legal.then(|| SocketOption::FastOpenKeys([keys.first().copied(), keys.get(1).copied()]))
 }
 
 /// The integer, if the option's type holds it.
@@ -126,10 +213,39 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::FastOpenKeys(keys) = option {
+        return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
+    }
     OptionValue::Int(match option {
-        O::NoDelay(on) | O::KeepAlive(on) | O::ReuseAddr(on) => i64::from(on),
+        O::NoDelay(on)
+        | O::KeepAlive(on)
+        | O::ReuseAddr(on)
+        | O::ReusePort(on)
+        | O::ZeroCopy(on)
+        | O::RecvErrors(on)
+        | O::FreeBind(on)
+        | O::OnlyV6(on)
+        | O::Cork(on)
+        | O::QuickAck(on)
+        | O::InQueue(on)
+        | O::NoOptions(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) => i64::from(bytes),
+        O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
+        O::HopLimit(limit) => limit.map_or(-1, i64::from),
+        O::RecvLowat(number)
+        | O::Priority(number)
+        | O::Timestamping(number)
+        | O::UserTimeout(number)
+        | O::KeepIdle(number)
+        | O::KeepInterval(number)
+        | O::KeepInit(number)
+        | O::NotSentLowat(number)
+        | O::DeferAccept(number) => i64::from(number),
+        O::Linger2(seconds) => i64::from(seconds),
+        O::FastOpen(queue) => i64::from(queue),
+        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
+        O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),
@@ -145,6 +261,7 @@ pub fn length(value: &OptionValue, room: u32) -> u32 {
         OptionValue::Int(_) | OptionValue::Errno(_) => INT,
         OptionValue::Linger { .. } => 2 * INT,
         OptionValue::Bytes(bytes) => bytes.len() as u32,
+        OptionValue::Info(_) => TCP_INFO,
         OptionValue::Null => 0,
     };
     whole.min(room)

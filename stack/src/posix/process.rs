@@ -1,5 +1,6 @@
 //! A process: its descriptors, and the one call that it may be waiting in.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -36,6 +37,8 @@ pub(super) struct Progress {
     pub since: Instant,
     /// Its first step is done: a connect was sent, a close has said goodbye.
     pub begun: bool,
+    /// What is sent went with a SYN that is not answered yet.
+    pub opening: bool,
     /// Octets sent.
     pub sent: u64,
     /// Octets received.
@@ -69,6 +72,7 @@ impl Process {
         let mut progress = Progress {
             since: now,
             begun: false,
+            opening: false,
             sent: 0,
             received: Vec::new(),
         };
@@ -161,7 +165,7 @@ impl Process {
             Call::GetStatus { fd } => self.get_status(*fd),
             Call::SetStatus { fd, status } => self.set_status(*fd, *status),
             Call::Ioctl { fd, request } => self.ioctl(s, *fd, *request),
-            Call::GetOption { fd, option, len } => self.get_option(s, *fd, *option, *len),
+            Call::GetOption { fd, option, len } => self.get_option(s, now, *fd, *option, *len),
             Call::SetOption {
                 fd,
                 option,
@@ -229,11 +233,19 @@ impl Process {
         Ok(Step::Done(0, Output::Number(octets as i64)))
     }
 
-    fn get_option<S: WideSockets>(&self, s: &mut S, fd: Fd, option: Opt, len: u32) -> Attempt {
+    fn get_option<S: WideSockets>(
+        &self,
+        s: &mut S,
+        now: Instant,
+        fd: Fd,
+        option: Opt,
+        len: u32,
+    ) -> Attempt {
         let (socket, _) = self.descriptors.socket(fd)?;
         let value = match option {
             Opt::Error => OptionValue::Errno(s.take_error(socket.id).map(Errno::from)),
             Opt::Type => OptionValue::Int(options::type_number(socket.kind)),
+            Opt::TcpInfo => OptionValue::Info(Box::new(s.tcp_info(now, socket.id)?)),
             Opt::Kept(name) => options::to_get(s.option(socket.id, name)?),
             Opt::Unknown => return Err(Errno::ENOPROTOOPT),
         };
@@ -252,7 +264,7 @@ impl Process {
         let (socket, _) = self.descriptors.socket(fd)?;
         match option {
             Opt::Kept(name) => s.set_option(socket.id, options::to_set(name, value, len)?)?,
-            Opt::Error | Opt::Type | Opt::Unknown => return Err(Errno::ENOPROTOOPT),
+            Opt::Error | Opt::Type | Opt::TcpInfo | Opt::Unknown => return Err(Errno::ENOPROTOOPT),
         }
         nothing()
     }

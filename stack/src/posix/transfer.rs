@@ -124,6 +124,8 @@ impl Process {
         let blocking = blocking && !flags.contains(MsgFlags::DONTWAIT);
         let result = match socket.kind {
             SocketKind::Datagram => recv_datagram(s, now, socket, into, flags),
+            // A blocking read waits for as much as the program wants at least (SO_RCVLOWAT).
+            SocketKind::Stream if blocking && has_too_little(s, socket) => Err(Errno::EAGAIN),
             SocketKind::Stream => recv_stream(s, now, socket, into, flags, progress),
         };
         match result {
@@ -132,6 +134,12 @@ impl Process {
             result => result,
         }
     }
+}
+
+/// Whether there is something to read, and yet the socket is not readable.
+fn has_too_little<S: WideSockets>(s: &S, socket: SocketFile) -> bool {
+    s.queued(socket.id).is_ok_and(|queued| queued.unread > 0)
+        && !s.ready(socket.id).contains(Ready::READ)
 }
 
 /// All that was received so far.
@@ -161,7 +169,10 @@ fn open_sending<S: WideSockets>(
 ) -> Result<(), Errno> {
     let data = piece(from, 0).ok_or(Errno::EFAULT)?;
     match s.connect_sending(now, socket.id, to, &data, fast_open) {
-        Ok(taken) => progress.sent = taken as u64,
+        Ok(taken) => {
+            progress.sent = taken as u64;
+            progress.opening = fast_open;
+        }
         Err(SocketError::EISCONN | SocketError::EALREADY) if !fast_open => {}
         Err(SocketError::EINPROGRESS) if blocking => {}
         Err(error) => return Err(error.into()),
@@ -181,6 +192,16 @@ fn send_stream<S: WideSockets>(
     progress: &mut Progress,
 ) -> Attempt {
     loop {
+        // Data that went with a SYN are sent when the SYN is answered; what ends the connection before ends this call.
+        if progress.opening && s.peer_addr(socket.id).is_ok() {
+            progress.opening = false;
+        }
+        if progress.opening && progress.sent > 0 {
+            return match s.take_error(socket.id) {
+                Some(error) => Err(error.into()),
+                None => Err(Errno::EAGAIN),
+            };
+        }
         // An error that comes after some octets were taken is the next call's.
         if progress.sent > 0 && s.ready(socket.id).contains(Ready::ERROR) {
             return sent(progress);
@@ -197,7 +218,10 @@ fn send_stream<S: WideSockets>(
             return sent(progress);
         }
         match s.send_message(now, socket.id, &data, send_flags(flags)) {
-            Ok(taken) => progress.sent += taken as u64,
+            Ok(taken) => {
+                progress.opening |= progress.sent == 0 && s.peer_addr(socket.id).is_err();
+                progress.sent += taken as u64;
+            }
             Err(SocketError::EINPROGRESS) if progress.begun => return Err(Errno::EAGAIN),
             Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
                 return sent(progress);

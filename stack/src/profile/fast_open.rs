@@ -28,10 +28,6 @@ pub struct FastOpen {
     pub tries_experimental: bool,
     /// What fills the option's last word: NOP (1) or the end of the list (0).
     pub padding: u8,
-    /// Sending to an address on a socket that is not connected connects it, with or without Fast Open, and what does not
-    /// fit into the SYN is queued behind it (FreeBSD; RFC 9293, 3.10.2 lets a SEND wait for the handshake). Otherwise it
-    /// has to be asked for (`MSG_FASTOPEN`), and the rest is left to the application to send again (Linux).
-    pub send_connects: bool,
     /// Destinations whose cookies are remembered; beyond, the oldest one is forgotten.
     pub destinations: usize,
     /// How long a destination gets no Fast Open that has taken no data and given no cookie (RFC 7413, 4.1.3.1: negative
@@ -57,7 +53,6 @@ impl Default for FastOpen {
             option_room: None,
             tries_experimental: false,
             padding: 1,
-            send_connects: false,
             destinations: 256,
             path_disable: 900 * SEC,
             blackhole: 0,

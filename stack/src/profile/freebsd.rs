@@ -1,7 +1,8 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -31,6 +32,7 @@ pub fn tcp() -> TcpProfile {
             accept_what_fits: true,
             doubled: false,
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
@@ -40,8 +42,17 @@ pub fn tcp() -> TcpProfile {
             // net.inet.tcp.fastopen.client_enable
             client: true,
             padding: 0,
-            send_connects: true,
             ..FastOpen::default()
+        },
+        icmp: Icmp {
+            // tcp_ctlinput with net.inet.tcp.icmp_may_rst
+            end_connect: IcmpKinds::PORT
+                | IcmpKinds::PROTOCOL
+                | IcmpKinds::PROHIBITED
+                | IcmpKinds::TIME_EXCEEDED,
+            end_half_open: IcmpKinds::empty(),
+            prohibited: SocketError::ECONNREFUSED,
+            ..Icmp::default()
         },
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.

@@ -1,7 +1,7 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, MS, SEC, TcpProfile};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -28,6 +28,7 @@ pub fn tcp() -> TcpProfile {
             doubled: true,
             ..Buffers::default()
         },
+        sockets: Sockets { measure: true },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()
@@ -40,6 +41,17 @@ pub fn tcp() -> TcpProfile {
             tries_experimental: true,
             path_disable: 0,
             ..FastOpen::default()
+        },
+        icmp: Icmp {
+            // tcp_v4_err: whatever it is, as long as nothing is synchronized
+            end_connect: IcmpKinds::all(),
+            // tcp_req_err
+            end_half_open: IcmpKinds::NET
+                | IcmpKinds::HOST
+                | IcmpKinds::TIME_EXCEEDED
+                | IcmpKinds::PARAMETER,
+            announces_path: true,
+            ..Icmp::default()
         },
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

@@ -6,22 +6,27 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`fast_open`] about
-//! data in SYN segments; [`linux`] and [`freebsd`] the two systems.
+//! data in SYN segments, [`icmp`] about errors on the way, [`sockets`] about what applications see; [`linux`] and
+//! [`freebsd`] the two systems.
 
 pub mod buffers;
 pub mod defence;
 pub mod fast_open;
 pub mod freebsd;
 pub mod handshake;
+pub mod icmp;
 pub mod linux;
 pub mod recovery;
+pub mod sockets;
 pub mod tcp;
 
 pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
+pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
+pub use sockets::Sockets;
 pub use tcp::{CongestionAlgorithm, TcpProfile};
 
 use crate::net::profile::NetProfile;

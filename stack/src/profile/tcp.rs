@@ -1,6 +1,6 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, MS, Recovery, SEC};
+use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum CongestionAlgorithm {
 pub struct TcpProfile {
     /// TCP Fast Open (RFC 7413).
     pub fast_open: FastOpen,
+    /// ICMP errors, and what they say about paths.
+    pub icmp: Icmp,
     /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
     pub text_outlives_reset: bool,
     /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
@@ -26,6 +28,8 @@ pub struct TcpProfile {
     pub buffers: Buffers,
     /// Segments that nobody should have sent.
     pub defence: Defence,
+    /// What applications see.
+    pub sockets: Sockets,
     /// RTO before the first measurement: 1 s (RFC 6298, 2.1).
     pub initial_rto: u64,
     /// RTO after the handshake if the SYN was retransmitted without a measurement: 3 s (RFC 6298, 5.7).
@@ -115,11 +119,13 @@ impl Default for TcpProfile {
     fn default() -> TcpProfile {
         TcpProfile {
             fast_open: FastOpen::default(),
+            icmp: Icmp::default(),
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
             defence: Defence::default(),
+            sockets: Sockets::default(),
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,

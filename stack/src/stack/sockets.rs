@@ -7,8 +7,8 @@ use xen_abi::Instant;
 use super::Stack;
 use crate::addr::IpAddress;
 use crate::api::{
-    Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, SocketError, SocketId,
-    SocketKind, SocketOption, Sockets, WideSockets,
+    Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, SendFlags, SocketError,
+    SocketId, SocketKind, SocketOption, Sockets, TcpInfo, WideSockets,
 };
 use crate::net::icmp::Posted;
 use crate::net::interface::{Interface, Scope};
@@ -47,7 +47,11 @@ impl Stack {
             return Err(SocketError::ENETUNREACH);
         }
         let local = local.into();
-        Ok(Route { local, mtu })
+        Ok(Route {
+            local,
+            mtu,
+            path_mtu: self.output.path_mtu(remote.ip()),
+        })
     }
 }
 
@@ -227,6 +231,19 @@ impl WideSockets for Stack {
         })
     }
 
+    fn send_message(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
+        if is_udp(socket) {
+            return self.send(now, socket, data);
+        }
+        self.tcp.send_with(now, socket, data, flags)
+    }
+
     fn connect_sending(
         &mut self,
         now: Instant,
@@ -239,11 +256,8 @@ impl WideSockets for Stack {
             return Err(SocketError::EOPNOTSUPP);
         }
         let route = self.route_of_stream(remote)?;
-        if fast_open {
-            self.tcp.connect(now, socket, remote, route)?;
-            return Ok(0);
-        }
-        self.tcp.connect_sending(now, socket, remote, route, data)
+        self.tcp
+            .connect_sending(now, socket, remote, route, data, fast_open)
     }
 
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
@@ -251,6 +265,13 @@ impl WideSockets for Stack {
             return self.udp.option(socket, name);
         }
         self.tcp.option(socket, name)
+    }
+
+    fn tcp_info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        if is_udp(socket) {
+            return Err(SocketError::ENOPROTOOPT);
+        }
+        self.tcp.info(now, socket)
     }
 
     fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {

@@ -104,6 +104,10 @@ impl Connection {
         self.outbox.acknowledge(&mut shared.pool, news.text);
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
+        if let Some(meter) = &mut self.meter {
+            meter.delivered(news.text, syn > 0, self.agreed.smss());
+        }
+        self.note_limit(now);
         let echoed = (news.echo != 0)
             .then(|| self.stamps.age(news.echo, now))
             .flatten();

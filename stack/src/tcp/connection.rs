@@ -14,7 +14,9 @@ use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
 use crate::tcp::fast_open::client::Opening;
+use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
@@ -75,6 +77,8 @@ bitflags::bitflags! {
         const FAST_OPENING = 1 << 16;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
+        /// The application said with its last octets that more follows at once (`MSG_MORE`).
+        const MORE = 1 << 15;
     }
 }
 
@@ -113,6 +117,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
+    /// What `TCP_INFO` tells beyond this, if anybody may ask.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl Connection {
@@ -126,6 +132,10 @@ impl Connection {
         now: Instant,
     ) -> Connection {
         let profile = shared.tcp();
+        let mut agreed = Agreed::offer(profile, options.recv_buffer as usize);
+        if options.rare().no_options {
+            agreed.offer_nothing();
+        }
         Connection {
             tuple,
             state: match owner {
@@ -137,9 +147,9 @@ impl Connection {
             marks: Marks::default(),
             error: None,
             soft_error: None,
+            agreed,
             options,
             opening: None,
-            agreed: Agreed::offer(profile, options.recv_buffer as usize),
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -156,6 +166,7 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
+            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
         }
     }
 
@@ -177,11 +188,18 @@ impl Connection {
         shared.report_state(&self.tuple, from, to);
     }
 
-    /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize) {
+    /// The way to the peer is known.
+    pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit);
+        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        if route.path_mtu < route.mtu {
+            let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
+            self.agreed.limit_path(mtu, profile);
+            if profile.icmp.announces_path {
+                self.agreed.announce_path();
+            }
+        }
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }
@@ -323,13 +341,18 @@ impl Connection {
         }
     }
 
+    /// Whether there is as much to read as the application wants at least.
+    pub fn is_readable(&self) -> bool {
+        self.inbox.len() >= (self.options.rare().recv_lowat as usize).max(1)
+    }
+
     /// What the socket is ready for.
     pub fn ready(&self) -> Ready {
         let mut ready = Ready::empty();
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
-        ready.set(Ready::READ, !self.inbox.is_empty() || no_more);
+        ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

@@ -58,6 +58,7 @@ impl Tcp {
             .table
             .connection(index)
             .expect("the hash names connections");
+        connection.measure_arrival(now, segment);
         if !connection.is_predicted(&mut self.shared, now, segment) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
             if is_new_incarnation(connection, &incoming) {
@@ -143,7 +144,7 @@ impl Tcp {
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let options = owner.options;
+        let options = owner.options.clone();
         let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let key = self.shared.keys.isn;
         let iss = match used {

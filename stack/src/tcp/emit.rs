@@ -63,7 +63,7 @@ impl Connection {
                 self.outbox.slices(offset, plan.len)
             },
         };
-        segment.send(now, out, shared.tcp().ttl)?;
+        segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
         self.sent(shared, now, plan, u32::from(field) << shift);
         Ok(())
     }

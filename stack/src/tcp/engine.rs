@@ -167,7 +167,7 @@ impl Tcp {
             };
             if !connection.marks.contains(Marks::ROUTED) {
                 match out.route(connection.tuple.remote) {
-                    Ok(route) => connection.set_mtu(route.mtu),
+                    Ok(route) => connection.set_route(&route, self.shared.tcp()),
                     Err(error) => {
                         connection.abort(&mut self.shared, Some(error));
                         return Ok(false);

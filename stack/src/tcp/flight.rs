@@ -71,6 +71,18 @@ pub struct Overdue {
     pub wait: Option<u64>,
 }
 
+/// Segments by what is known of them, as `TCP_INFO` tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub out: u32,
+    /// Held by the peer.
+    pub held: u32,
+    /// Lost, sent again or not.
+    pub lost: u32,
+    /// Sent again and under way.
+    pub again: u32,
+}
+
 /// All that is out.
 #[derive(Default)]
 pub struct Flight {
@@ -116,6 +128,20 @@ impl Flight {
     /// Whether duplicate ACKs or SACK blocks say that the peer holds something.
     pub fn is_held_or_guessed(&self) -> bool {
         self.held > 0 || self.guessed > 0
+    }
+
+    /// How many segments are in which state, counted one by one, for whoever asks.
+    pub fn tally(&self) -> Tally {
+        let count = |mark| {
+            let has = |s: &&Sent| s.marks.contains(mark);
+            self.sent.iter().filter(has).count() as u32
+        };
+        Tally {
+            out: self.sent.len() as u32,
+            held: count(SentMarks::HELD),
+            lost: count(SentMarks::LOST),
+            again: count(SentMarks::AGAIN),
+        }
     }
 
     /// New octets are sent. Beyond `limit` records they share the last one, whose time is then the later one.
@@ -350,17 +376,14 @@ impl Flight {
         }
     }
 
-    /// The timer expired: the first record is lost, and of the others those that are older than `age`; without one
-    /// all (RFC 8985, 6.3).
-    pub fn lose_at_timeout(&mut self, age: Option<u64>, now: Instant) {
-        for i in 0..self.sent.len() {
-            let sent = &self.sent[i];
-            let overdue = age.is_none_or(|age| sent.at.plus(age) <= now);
-            if !sent.marks.contains(SentMarks::HELD) && (i == 0 || overdue) {
-                self.lose(i);
-            }
-        }
-        self.guessed = 0;
+    /// The timer expired: the first record is lost, and of the others those that are older than `age` (RFC 8985, 6.3).
+    pub fn lose_at_timeout(&mut self, age: u64, now: Instant) {
+        self.lose_where(|i, sent| i == 0 || sent.at.plus(age) <= now);
+    }
+
+    /// All that the peer does not hold is lost.
+    pub fn lose_all(&mut self) {
+        self.lose_where(|_, _| true);
     }
 
     /// What is marked lost was not, as it turned out: it is under way, or delivered.
@@ -446,6 +469,16 @@ impl Flight {
         sent.end = at;
         self.held += u32::from(rest.marks.contains(SentMarks::HELD));
         self.sent.insert(i + 1, rest);
+    }
+
+    fn lose_where(&mut self, is_lost: impl Fn(usize, &Sent) -> bool) {
+        for i in 0..self.sent.len() {
+            let sent = &self.sent[i];
+            if !sent.marks.contains(SentMarks::HELD) && is_lost(i, sent) {
+                self.lose(i);
+            }
+        }
+        self.guessed = 0;
     }
 
     fn lose(&mut self, i: usize) {
@@ -582,7 +615,7 @@ mod tests {
     #[test]
     fn small_records_share_a_segment_and_large_ones_are_cut() {
         let mut f = flight(3);
-        f.lose_at_timeout(None, Instant(9));
+        f.lose_all();
         assert_eq!(f.next_lost(250), Some(block(0, 200)));
         f.sent_again(SeqNumber(0), SeqNumber(60), Instant(9));
         assert_eq!(f.next_lost(60), Some(block(60, 120)));
@@ -601,7 +634,7 @@ mod tests {
     #[test]
     fn a_retransmission_is_found_lost_by_what_was_sent_after_it() {
         let mut f = flight(4);
-        f.lose_at_timeout(None, Instant(9));
+        f.lose_all();
         f.sent_again(SeqNumber(0), SeqNumber(100), Instant(20));
         f.sent_again(SeqNumber(100), SeqNumber(200), Instant(21));
         hold(&mut f, 100, 200);
@@ -705,7 +738,7 @@ mod tests {
                     Step::Clock(age) => {
                         f.lose_overdue(Instant(now), max, age.into(), Instant(now));
                     }
-                    Step::Timeout(age) => f.lose_at_timeout(age.checked_sub(99).map(u64::from), Instant(now)),
+                    Step::Timeout(age) => f.lose_at_timeout(age.into(), Instant(now)),
                     Step::Again(full) => {
                         if let Some(b) = f.next_lost(1 + u32::from(full)) {
                             f.sent_again(b.start, b.end, Instant(now));

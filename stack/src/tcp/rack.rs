@@ -10,8 +10,8 @@ use crate::tcp::flight::{Sent, SentMarks};
 /// What lasts as long as the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Rack {
-    /// RACK.min_RTT, nanoseconds.
-    min_rtt: u64,
+    /// RACK.min_RTT, microseconds, rounded up; the greatest number: nothing was measured.
+    min_rtt: u32,
     /// RACK.reordering_seen
     reordering_seen: bool,
     /// RACK.reo_wnd_mult
@@ -25,7 +25,7 @@ pub struct Rack {
 impl Default for Rack {
     fn default() -> Rack {
         Rack {
-            min_rtt: u64::MAX,
+            min_rtt: u32::MAX,
             reordering_seen: false,
             steps: 1,
             persist: PERSIST,
@@ -34,6 +34,8 @@ impl Default for Rack {
     }
 }
 
+/// Nanoseconds in a microsecond.
+const US: u64 = 1_000;
 /// RFC 8985, 6.2, step 4.
 const PERSIST: u8 = 16;
 
@@ -61,8 +63,14 @@ impl Latest {
 }
 
 impl Rack {
+    /// RACK.min_RTT, if anything was measured.
+    pub fn min_rtt(&self) -> Option<u64> {
+        (self.min_rtt < u32::MAX).then_some(u64::from(self.min_rtt) * US)
+    }
+
     /// Step 1: a measurement other than a transmission's of [`Rack::delivered`].
     pub fn measured(&mut self, rtt: u64) {
+        let rtt = u32::try_from(rtt.div_ceil(US)).unwrap_or(u32::MAX);
         self.min_rtt = self.min_rtt.min(rtt);
     }
 
@@ -77,8 +85,8 @@ impl Rack {
             self.reordering_seen = true;
         }
         if !repeated {
-            self.min_rtt = self.min_rtt.min(rtt);
-        } else if is_earlier || rtt < self.min_rtt {
+            self.measured(rtt);
+        } else if is_earlier || self.min_rtt().is_none_or(|least| rtt < least) {
             return;
         }
         if sent.at > latest.at || (sent.at == latest.at && sent.end.gt(latest.end)) {
@@ -108,12 +116,11 @@ impl Rack {
     /// RACK_update_reo_wnd: how much later than another one a transmission may arrive and not be lost.
     pub fn reordering_window(&self, recovering: bool, held: u32, srtt: u64, p: &TcpProfile) -> u64 {
         let enough = recovering || held >= u32::from(p.dup_thresh);
-        if (enough && !self.reordering_seen) || self.min_rtt == u64::MAX {
+        if enough && !self.reordering_seen {
             return 0;
         }
-        (self.min_rtt / 4)
-            .saturating_mul(self.steps.into())
-            .min(srtt)
+        let quarter = self.min_rtt().unwrap_or(0) / 4;
+        quarter.saturating_mul(self.steps.into()).min(srtt)
     }
 }
 

@@ -268,7 +268,8 @@ impl Connection {
 
     /// RFC 9937. `safe`: something is acknowledged and no further loss came to light.
     fn reduce_in_proportion(&mut self, shared: &Shared, news: &News, safe: bool, entered: bool) {
-        let (ssthresh, smss) = (self.congestion.ssthresh(), self.congestion.smss());
+        let smss = self.congestion.smss();
+        let ssthresh = self.congestion.ssthresh().unwrap_or(u32::MAX);
         // Without SACK a duplicate ACK stands for a segment.
         let guess = u32::from(news.duplicate && !self.agreed.sack) * smss;
         let delivered = news.delivered.max(guess);
@@ -316,7 +317,10 @@ impl Connection {
         let window = rack.reordering_window(true, out.flight.held(), srtt, profile);
         let rtt = out.latest.rtt.filter(|_| sack && profile.recovery.rack);
         let age = rtt.map(|rtt| rtt.saturating_add(window));
-        out.flight.lose_at_timeout(age, now);
+        match age {
+            Some(age) => out.flight.lose_at_timeout(age, now),
+            None => out.flight.lose_all(),
+        }
         if undo.is_some() && profile.recovery.f_rto && sack {
             out.frto = Frto::Armed;
         }
@@ -324,10 +328,10 @@ impl Connection {
     }
 
     /// The path takes smaller segments only: all that is out was lost for that reason, and no other.
-    pub fn lose_everything(&mut self, now: Instant) {
+    pub fn lose_everything(&mut self) {
         self.recovery.enter(Phase::Timeout, self.snd.max);
         if let Some(out) = self.recovery.out_mut() {
-            out.flight.lose_at_timeout(None, now);
+            out.flight.lose_all();
         }
     }
 

@@ -54,6 +54,11 @@ impl Rto {
         (self.srtt > 0).then_some(self.srtt)
     }
 
+    /// RTTVAR
+    pub fn rttvar(&self) -> u64 {
+        self.rttvar
+    }
+
     /// A segment that ends before `end` is sent for the first time.
     pub fn time(&mut self, end: SeqNumber, now: Instant) {
         self.timed.get_or_insert((end, now));

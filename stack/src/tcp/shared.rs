@@ -39,6 +39,8 @@ pub struct Shared {
     pub resets: VecDeque<Reset>,
     /// What Fast Open remembers of the servers that connections went to.
     pub destinations: Destinations,
+    /// ICMP messages that quoted what was not under way.
+    pub out_of_window_icmps: u64,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -61,6 +63,7 @@ impl Shared {
             spare: Spare::default(),
             resets: VecDeque::new(),
             destinations: Destinations::default(),
+            out_of_window_icmps: 0,
             sink,
             encoded: Vec::new(),
         }

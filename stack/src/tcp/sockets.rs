@@ -6,11 +6,15 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{How, OptionName, Queued, Ready, RecvFlags, SocketError, SocketId, SocketOption};
+use crate::api::{
+    How, OptionName, Queued, Ready, RecvFlags, SendFlags, SocketError, SocketId, SocketOption,
+    TcpInfo,
+};
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Marks, Owner};
 use crate::tcp::fast_open;
+use crate::tcp::info;
 use crate::tcp::isn;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
@@ -65,7 +69,7 @@ impl Tcp {
             _ => {}
         }
         let fresh = self.fresh(socket)?;
-        let (local, options, fast_open) = (fresh.local, fresh.options, fresh.fast_open);
+        let (local, options, fast_open) = (fresh.local, fresh.options.clone(), fresh.fast_open);
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
         let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
         listener.fast_open = fast_open;
@@ -120,59 +124,42 @@ impl Tcp {
         }
     }
 
-    /// `sendto(2)` on a socket that is not connected, `asked` with `MSG_FASTOPEN`: an active OPEN whose SYN holds `data`
-    /// as far as RFC 7413 allows; how many octets were taken. EINPROGRESS if none was.
-    pub fn connect_with(
+    /// `sendto(2)` on a stream that was not connected; how many octets of `data` were taken. They follow the handshake,
+    /// but with `fast_open` (`MSG_FASTOPEN`) only those are taken that go in the SYN (RFC 7413): EINPROGRESS if none do.
+    /// A socket with `TCP_FASTOPEN` does both.
+    pub fn connect_sending(
         &mut self,
         now: Instant,
         socket: SocketId,
         remote: SocketAddr,
         route: Route,
         data: &[u8],
-        asked: bool,
+        fast_open: bool,
     ) -> Result<usize, SocketError> {
-        let profile = &self.shared.tcp().fast_open;
-        let (client, implied) = (profile.client, profile.send_connects);
+        let client = self.shared.tcp().fast_open.client;
         match self.table.slot(socket.0) {
-            Slot::Connection(c) if c.state() == TcpState::SynSent && !c.syn_waits_for_data() => {
-                return Err(SocketError::EALREADY);
-            }
-            Slot::Connection(_) => return self.send(now, socket, data),
-            _ if asked && !client => return Err(SocketError::EOPNOTSUPP),
-            _ if !asked && !implied => return Err(SocketError::ENOTCONN),
+            Slot::Connection(c) if c.syn_waits_for_data() => return self.send(now, socket, data),
+            Slot::Fresh(_) if fast_open && !client => return Err(SocketError::EOPNOTSUPP),
             _ => {}
         }
-        let settings = self.fast_open_settings(socket);
+        let settings = fast_open::Settings {
+            on_connect: false,
+            ..self.fast_open_settings(socket)
+        };
         self.open_active(now, socket, remote, route)?;
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let taken = if client && (asked || settings.queue > 0) {
-            let settings = fast_open::Settings {
-                on_connect: false,
-                ..settings
-            };
-            connection.open_fast(&mut self.shared, now, data, &settings)
-        } else {
-            connection.queue_behind_syn(&mut self.shared, data, implied)
-        };
+        let mut taken = 0;
+        if client && (fast_open || settings.queue > 0) {
+            taken = connection.open_fast(&mut self.shared, now, data, &settings);
+        }
+        if !fast_open {
+            taken += connection.queue_behind_syn(&mut self.shared, &data[taken..]);
+        }
         self.settle(socket.0);
-        if taken == 0 {
+        if taken == 0 && fast_open {
             return Err(SocketError::EINPROGRESS);
         }
         Ok(taken)
-    }
-
-    /// What is set about Fast Open, to be changed (`TCP_FASTOPEN` and its like): before a socket connects, and of a
-    /// listener at any time.
-    pub fn fast_open_settings_mut(
-        &mut self,
-        socket: SocketId,
-    ) -> Result<&mut fast_open::Settings, SocketError> {
-        match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => Ok(&mut fresh.fast_open),
-            Some(Slot::Listener(listener)) => Ok(&mut listener.fast_open),
-            Some(Slot::Connection(_)) => Err(SocketError::EINVAL),
-            _ => Err(SocketError::EBADF),
-        }
     }
 
     /// Forgets what was learnt about destinations: cookies, and where Fast Open does not work.
@@ -198,7 +185,7 @@ impl Tcp {
         route: Route,
     ) -> Result<(), SocketError> {
         let (bound, options) = match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options),
+            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options.clone()),
             Some(Slot::Connection(connection)) => return Err(already(connection)),
             Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
             _ => return Err(SocketError::EBADF),
@@ -215,7 +202,7 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
-        connection.set_mtu(route.mtu);
+        connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
             self.ports.unbind(bound);
@@ -228,26 +215,6 @@ impl Tcp {
         Ok(())
     }
 
-    /// `sendto(2)` on a stream that was not connected: what it takes of `data` follows the handshake.
-    pub fn connect_sending(
-        &mut self,
-        now: Instant,
-        socket: SocketId,
-        remote: SocketAddr,
-        route: Route,
-        data: &[u8],
-    ) -> Result<usize, SocketError> {
-        match self.connect(now, socket, remote, route) {
-            Ok(()) | Err(SocketError::EINPROGRESS) => {}
-            Err(error) => return Err(error),
-        }
-        let connection = owned(self.table.slot_mut(socket.0))?;
-        let limit = connection.options.send_buffer as usize;
-        let taken = connection.outbox.queue(&mut self.shared.pool, data, limit);
-        self.settle(socket.0);
-        Ok(taken)
-    }
-
     /// `send(2)`: how many bytes were taken.
     pub fn send(
         &mut self,
@@ -255,8 +222,19 @@ impl Tcp {
         socket: SocketId,
         data: &[u8],
     ) -> Result<usize, SocketError> {
+        self.send_with(now, socket, data, SendFlags::empty())
+    }
+
+    /// `send(2)` with flags.
+    pub fn send_with(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let taken = connection.send(&mut self.shared, now, data);
+        let taken = connection.send(&mut self.shared, now, data, flags);
         self.settle(socket.0);
         taken
     }
@@ -322,12 +300,22 @@ impl Tcp {
     ) -> Result<(), SocketError> {
         let profile = &self.shared.profile.tcp;
         match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => fresh.options.set(option, profile),
-            Some(Slot::Listener(listener)) => listener.options.set(option, profile),
+            Some(Slot::Fresh(fresh)) => {
+                if fresh.fast_open.set(option) {
+                    return Ok(());
+                }
+                fresh.options.set(option, profile)
+            }
+            Some(Slot::Listener(listener)) => {
+                if listener.fast_open.set(option) {
+                    return Ok(());
+                }
+                listener.options.set(option, profile)
+            }
             slot => {
                 let connection = owned(slot)?;
                 connection.options.set(option, profile)?;
-                if let SocketOption::KeepAlive(_) = option {
+                if let SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) = option {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
@@ -339,10 +327,25 @@ impl Tcp {
 
     /// `getsockopt(2)`
     pub fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        if let Some(option) = self.fast_open_settings(socket).get(name) {
+            return Ok(option);
+        }
         match self.table.slot(socket.0) {
-            Slot::Fresh(fresh) => fresh.options.get(name),
-            Slot::Listener(listener) => listener.options.get(name),
-            Slot::Connection(c) if c.owner == Owner::Application => c.option(name),
+            Slot::Fresh(fresh) => fresh.options.get(name, self.shared.tcp()),
+            Slot::Listener(listener) => listener.options.get(name, self.shared.tcp()),
+            Slot::Connection(c) if c.owner == Owner::Application => {
+                c.option(name, self.shared.tcp())
+            }
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `TCP_INFO`
+    pub fn info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(_) => Ok(info::without_connection(TcpState::Closed)),
+            Slot::Listener(_) => Ok(info::without_connection(TcpState::Listen)),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.info(&self.shared, now)),
             _ => Err(SocketError::EBADF),
         }
     }

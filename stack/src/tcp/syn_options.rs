@@ -8,11 +8,15 @@ use crate::tcp::connection::Connection;
 use crate::wire::tcp_options::OptionWriter;
 
 impl Connection {
-    /// MSS always (RFC 9293, SHLD-5); the others if they are offered, or agreed on already.
+    /// MSS always (RFC 9293, SHLD-5); the others if they are offered, or agreed on already. None, if the application
+    /// wants none (`TCP_NOOPT`).
     pub fn syn_options(&self, now: Instant, profile: &TcpProfile) -> OptionWriter {
         let layout = &profile.handshake.layout;
         let agreed = &self.agreed;
         let mut options = OptionWriter::default();
+        if self.options.rare().no_options {
+            return options;
+        }
         for option in layout.order {
             match option {
                 SynOption::Mss => options.mss(agreed.recv_mss),

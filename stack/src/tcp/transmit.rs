@@ -204,6 +204,9 @@ impl Connection {
     fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
         // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
         let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
+            return self.marks.contains(Marks::OVERRIDE);
+        }
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
@@ -297,6 +300,9 @@ impl Connection {
             }
             Why::Ack => {}
         }
+        if let Some(meter) = &mut self.meter {
+            meter.sent(plan, again);
+        }
         self.marks -= Marks::OVERRIDE;
         if end != plan.seq && plan.why != Why::Probe {
             self.sequence_sent(shared, now, plan, again);
@@ -382,7 +388,8 @@ impl Connection {
         let profile = shared.tcp();
         let timeout = self.rto.timeout(profile);
         if profile.handshake.r2_is_exact && self.state() == TcpState::SynSent {
-            return timeout.min(profile.r2_syn.saturating_sub(now.since(self.rto.since)));
+            let most = self.options.keep_init(profile);
+            return timeout.min(most.saturating_sub(now.since(self.rto.since)));
         }
         timeout
     }
@@ -390,6 +397,7 @@ impl Connection {
     /// Nothing more can be sent now. If that is because of the peer's window and nothing is out whose ACK could open
     /// it, a timer must (RFC 9293, MUST-36; 3.8.6.2.1: the override timeout).
     pub fn rest(&mut self, shared: &mut Shared, now: Instant) {
+        self.note_limit(now);
         self.marks -= Marks::TAIL_PROBE;
         let unsent = self.snd.nxt.lt(self.data_end()) || self.recovery.lost() > 0;
         let waiting = state::may_have_unsent(self.state())

@@ -2,8 +2,9 @@
 
 use xen_abi::Instant;
 
-use crate::api::{How, OptionName, Queued, RecvFlags, SocketError, SocketOption};
+use crate::api::{How, OptionName, Queued, RecvFlags, SendFlags, SocketError, SocketOption};
 use crate::event::TcpState;
+use crate::profile::TcpProfile;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::shared::Shared;
 use crate::tcp::state;
@@ -15,6 +16,7 @@ impl Connection {
         shared: &mut Shared,
         now: Instant,
         data: &[u8],
+        flags: SendFlags,
     ) -> Result<usize, SocketError> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -36,9 +38,11 @@ impl Connection {
         self.restart_if_idle(shared, now);
         let limit = self.options.send_buffer as usize;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);
+        self.marks.set(Marks::MORE, flags.contains(SendFlags::MORE));
         if taken < data.len() {
             self.marks |= Marks::SEND_BLOCKED;
         }
+        self.note_limit(now);
         if taken == 0 && !data.is_empty() {
             return Err(SocketError::EAGAIN);
         }
@@ -82,8 +86,18 @@ impl Connection {
     }
 
     /// An option as it is in force.
-    pub fn option(&self, name: OptionName) -> Result<SocketOption, SocketError> {
-        self.options.get(name)
+    pub fn option(
+        &self,
+        name: OptionName,
+        profile: &TcpProfile,
+    ) -> Result<SocketOption, SocketError> {
+        match name {
+            // Once the peer's SYN is here, it is the size of our segments.
+            OptionName::MaxSeg if state::is_synchronized(self.state()) => {
+                Ok(SocketOption::MaxSeg(self.agreed.smss() as u16))
+            }
+            name => self.options.get(name, profile),
+        }
     }
 
     /// What is queued in both directions.

@@ -5,8 +5,8 @@ use alloc::vec;
 use super::lab::{Lab, SERVER, accept, at, octets, read, recv, send, write, write_text};
 use crate::api::How;
 use crate::posix::{
-    Call, Data, Errno, Ioctl, Level, MsgFlags, OptionValue, Outcome, Output, Personality,
-    PollEvents, Room, Status, Watched,
+    Call, Data, Errno, Ioctl, MsgFlags, Outcome, Output, Personality, PollEvents, Room, Status,
+    Watched,
 };
 use crate::profile::Profile;
 
@@ -356,41 +356,4 @@ fn poll_waits_for_what_it_is_asked_and_gives_up_in_time() {
         lab.answer(1, poll).output,
         Output::Polled(vec![PollEvents::NVAL])
     );
-}
-
-#[test]
-fn options_are_set_and_asked_back() {
-    let mut lab = Lab::new(Personality::posix());
-    let fd = lab.socket(0, Status::empty());
-    for (level, name, value) in [
-        (Level::Socket, "SO_REUSEADDR", 1),
-        (Level::Socket, "SO_KEEPALIVE", 1),
-        (Level::Socket, "SO_RCVBUF", 65_536),
-        (Level::Tcp, "TCP_NODELAY", 1),
-        (Level::Tcp, "TCP_MAXSEG", 1100),
-    ] {
-        assert_eq!(lab.set(0, fd, level, name, value).errno, None, "{name}");
-        assert_eq!(
-            lab.get(0, fd, level, name),
-            OptionValue::Int(value),
-            "{name}"
-        );
-    }
-    assert_eq!(
-        lab.get(0, fd, Level::Socket, "SO_TYPE"),
-        OptionValue::Int(1)
-    );
-    for (level, name, value, errno) in [
-        (Level::Tcp, "TCP_MAXSEG", 65_536, Errno::EINVAL),
-        (Level::Tcp, "TCP_MAXSEG", -1, Errno::EINVAL),
-        (Level::Tcp, "TCP_ELEPHANT", 1, Errno::ENOPROTOOPT),
-        (Level::Ip, "TCP_NODELAY", 1, Errno::ENOPROTOOPT),
-        (Level::Socket, "SO_ERROR", 1, Errno::ENOPROTOOPT),
-    ] {
-        assert_eq!(
-            lab.set(0, fd, level, name, value).errno,
-            Some(errno),
-            "{name}"
-        );
-    }
 }

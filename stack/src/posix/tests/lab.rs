@@ -94,6 +94,21 @@ impl Lab {
         self.now = end;
     }
 
+    /// The server answers no SYN, as if it heard none.
+    pub fn ignore_server(&mut self) {
+        let profile = Profile {
+            tcp: crate::profile::TcpProfile {
+                defence: crate::profile::Defence {
+                    blackhole: crate::profile::Blackhole::All,
+                    ..Default::default()
+                },
+                ..Default::default()
+            },
+            ..Profile::default()
+        };
+        self.hosts[1].stack.set_profile(Rc::new(profile));
+    }
+
     /// Host `who` makes a call.
     pub fn call(&mut self, who: usize, call: Call) -> Outcome {
         let Host { stack, process } = &mut self.hosts[who];
@@ -182,13 +197,27 @@ impl Lab {
         )
     }
 
+    /// An option of an `int`'s size.
     pub fn get(&mut self, who: usize, fd: Fd, level: Level, name: &str) -> OptionValue {
+        self.get_with_room(who, fd, level, name, 4)
+    }
+
+    /// An option of any size.
+    pub fn get_long(&mut self, who: usize, fd: Fd, level: Level, name: &str) -> OptionValue {
+        self.get_with_room(who, fd, level, name, 1024)
+    }
+
+    fn get_with_room(
+        &mut self,
+        who: usize,
+        fd: Fd,
+        level: Level,
+        name: &str,
+        len: u32,
+    ) -> OptionValue {
         let option = Opt::named(level, name);
-        match self
-            .answer(who, Call::GetOption { fd, option, len: 4 })
-            .output
-        {
-            Output::Option(value, 4) => value,
+        match self.answer(who, Call::GetOption { fd, option, len }).output {
+            Output::Option(value, got) if got <= len => value,
             other => panic!("no option: {other:?}"),
         }
     }

@@ -114,9 +114,9 @@ impl Controller {
     pub fn cwnd(&self) -> u32 {
         self.window.cwnd
     }
-    /// ssthresh
-    pub fn ssthresh(&self) -> u32 {
-        self.window.ssthresh
+    /// ssthresh, once there was a loss
+    pub fn ssthresh(&self) -> Option<u32> {
+        (self.window.ssthresh < MOST).then_some(self.window.ssthresh)
     }
     /// SMSS
     pub fn smss(&self) -> u32 {

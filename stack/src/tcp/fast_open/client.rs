@@ -51,7 +51,7 @@ impl Connection {
     ) -> usize {
         let profile = shared.profile.tcp.fast_open.clone();
         let Some(known) = shared.destinations.look_up(&self.tuple, now) else {
-            return self.queue_behind_syn(shared, data, profile.send_connects);
+            return 0;
         };
         let experimental = known.experimental;
         let offer = match known.cookie {
@@ -76,7 +76,7 @@ impl Connection {
         if may_hold_data && !data.is_empty() {
             self.give_syn_data(shared, now, data)
         } else {
-            self.queue_behind_syn(shared, data, profile.send_connects)
+            0
         }
     }
 
@@ -88,21 +88,16 @@ impl Connection {
     /// Puts data into the SYN that has not been sent; how many octets were taken.
     pub fn give_syn_data(&mut self, shared: &mut Shared, now: Instant, data: &[u8]) -> usize {
         let room = self.syn_room(shared, now) as usize;
-        let rest = shared.tcp().fast_open.send_connects;
-        let in_syn = data.len().min(room);
-        let taken = self.queue_behind_syn(shared, &data[..in_syn], true);
+        let taken = self.queue_behind_syn(shared, &data[..data.len().min(room)]);
         if let Some(opening) = &mut self.opening {
             opening.waits_for_data = false;
             opening.octets = taken as u32;
         }
-        taken + self.queue_behind_syn(shared, &data[in_syn..], rest)
+        taken
     }
 
-    /// Data that go behind the SYN; how many octets were taken.
-    pub fn queue_behind_syn(&mut self, shared: &mut Shared, data: &[u8], queues: bool) -> usize {
-        if !queues || data.is_empty() {
-            return 0;
-        }
+    /// Data that go in the SYN or behind it; how many octets were taken.
+    pub fn queue_behind_syn(&mut self, shared: &mut Shared, data: &[u8]) -> usize {
         let limit = self.options.send_buffer as usize;
         self.outbox.queue(&mut shared.pool, data, limit)
     }

@@ -6,6 +6,8 @@
 //! - `client`: connects with data, and what the SYN-ACK makes of them
 //! - `server`: what a listener does with a SYN that asks
 
+use crate::api::{OptionName, SocketOption};
+
 pub mod client;
 pub mod cookie;
 pub mod destinations;
@@ -22,4 +24,29 @@ pub struct Settings {
     pub no_cookie: bool,
     /// `TCP_FASTOPEN_KEY`: the listener's own keys.
     pub keys: [Option<[u8; 16]>; 2],
+}
+
+impl Settings {
+    /// Sets an option; whether it is one of these.
+    pub fn set(&mut self, option: SocketOption) -> bool {
+        match option {
+            SocketOption::FastOpen(queue) => self.queue = queue,
+            SocketOption::FastOpenConnect(on) => self.on_connect = on,
+            SocketOption::FastOpenNoCookie(on) => self.no_cookie = on,
+            SocketOption::FastOpenKeys(keys) => self.keys = keys,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Reads an option, if it is one of these.
+    pub fn get(&self, name: OptionName) -> Option<SocketOption> {
+        Some(match name {
+            OptionName::FastOpen => SocketOption::FastOpen(self.queue),
+            OptionName::FastOpenConnect => SocketOption::FastOpenConnect(self.on_connect),
+            OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(self.no_cookie),
+            OptionName::FastOpenKeys => SocketOption::FastOpenKeys(self.keys),
+            _ => return None,
+        })
+    }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use xen_abi::Fuel;
 
 use super::util::*;
-use crate::api::{Ready, SocketError, SocketId};
+use crate::api::{Ready, SocketError, SocketId, SocketOption};
 use crate::event::TcpState;
 use crate::profile::{FastOpen, MS, Profile, SEC};
 use crate::tcp::IcmpError;
@@ -53,10 +53,8 @@ fn sent(solo: &mut Solo) -> Vec<(alloc::string::String, Option<Vec<u8>>)> {
 fn connect(solo: &mut Solo, data: &[u8]) -> (SocketId, Result<usize, SocketError>) {
     let socket = solo.host.tcp.socket().expect("room");
     let (route, now) = (route(solo.host.ip), solo.now);
-    let taken = solo
-        .host
-        .tcp
-        .connect_with(now, socket, at(PEER), route, data, true);
+    let tcp = &mut solo.host.tcp;
+    let taken = tcp.connect_sending(now, socket, at(PEER), route, data, true);
     if let Ok(local) = solo.host.tcp.local_addr(socket) {
         solo.local = local;
     }
@@ -127,7 +125,7 @@ fn a_syn_holds_no_more_than_the_segment_size_less_the_options() {
 #[test]
 fn a_syn_that_is_sent_again_is_plain_and_its_data_follow_the_handshake() {
     let mut solo = client(on());
-    connect(&mut solo, b"hello");
+    let _ = connect(&mut solo, b"hello");
     solo.sent();
     solo.now = solo.now.plus(SEC);
     assert_eq!(sent(&mut solo), [("S 0:0(0)".into(), None)]);
@@ -138,7 +136,7 @@ fn a_syn_that_is_sent_again_is_plain_and_its_data_follow_the_handshake() {
 #[test]
 fn data_that_the_syn_ack_does_not_acknowledge_go_again_at_once() {
     let mut solo = client(on());
-    connect(&mut solo, b"hello");
+    let _ = connect(&mut solo, b"hello");
     solo.sent();
     solo.inject(seg("S.", 0).ack(3).options(&NO_OPTIONS));
     assert_eq!(solo.sent(), ["P. 3:6(3) ack 1"]);
@@ -147,7 +145,7 @@ fn data_that_the_syn_ack_does_not_acknowledge_go_again_at_once() {
 #[test]
 fn a_syn_ack_that_acknowledges_more_than_was_sent_is_reset() {
     let mut solo = client(on());
-    connect(&mut solo, b"hello");
+    let _ = connect(&mut solo, b"hello");
     solo.sent();
     solo.inject(seg("S.", 0).ack(7).options(&NO_OPTIONS));
     assert_eq!(solo.sent(), ["R 7:7(0)"]);
@@ -157,8 +155,8 @@ fn a_syn_ack_that_acknowledges_more_than_was_sent_is_reset() {
 fn a_connect_that_waits_for_data_is_done_at_once_and_sends_nothing() {
     let mut solo = client(on());
     let socket = solo.host.tcp.socket().expect("room");
-    let settings = solo.host.tcp.fast_open_settings_mut(socket);
-    settings.expect("fresh").on_connect = true;
+    let waits = SocketOption::FastOpenConnect(true);
+    solo.host.tcp.set_option(socket, waits).expect("fresh");
     let (now, route) = (solo.now, route(solo.host.ip));
     assert_eq!(solo.host.tcp.connect(now, socket, at(PEER), route), Ok(()));
     assert!(solo.sent_within(SEC).is_empty());
@@ -177,8 +175,8 @@ fn a_connect_that_waits_for_data_is_done_at_once_and_sends_nothing() {
 fn without_a_cookie_a_connect_that_would_wait_asks_for_one() {
     let mut solo = Solo::new(on());
     let socket = solo.host.tcp.socket().expect("room");
-    let settings = solo.host.tcp.fast_open_settings_mut(socket);
-    settings.expect("fresh").on_connect = true;
+    let waits = SocketOption::FastOpenConnect(true);
+    solo.host.tcp.set_option(socket, waits).expect("fresh");
     let (now, route) = (solo.now, route(solo.host.ip));
     let begun = solo.host.tcp.connect(now, socket, at(PEER), route);
     assert_eq!(begun, Err(SocketError::EINPROGRESS));
@@ -186,24 +184,25 @@ fn without_a_cookie_a_connect_that_would_wait_asks_for_one() {
 }
 
 #[test]
-fn where_sending_connects_all_data_are_queued() {
-    let mut solo = Solo::new(profile(FastOpen {
-        send_connects: true,
-        ..FastOpen::default()
-    }));
-    let (_, taken) = connect(&mut solo, &[7; 2_000]);
+fn a_socket_that_has_fast_open_set_queues_what_does_not_fit() {
+    let mut solo = client(on());
+    let socket = solo.host.tcp.socket().expect("room");
+    let queue = SocketOption::FastOpen(1);
+    solo.host.tcp.set_option(socket, queue).expect("fresh");
+    let (now, route) = (solo.now, route(solo.host.ip));
+    let tcp = &mut solo.host.tcp;
+    let taken = tcp.connect_sending(now, socket, at(PEER), route, &[7; 2_000], false);
     assert_eq!(taken, Ok(2_000));
-    assert_eq!(solo.sent(), ["S 0:0(0)"]);
-    solo.inject(seg("S.", 0).ack(1).options(&WITH_COOKIE));
-    assert_eq!(solo.sent(), [". 1:1461(1460) ack 1"]);
-    solo.inject(seg(".", 1).ack(1461));
-    assert_eq!(solo.sent(), ["P. 1461:2001(540) ack 1"]);
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    assert_eq!(solo.sent(), ["S 0:1428(1428)"]);
+    solo.inject(seg("S.", 0).ack(1429).options(&NO_OPTIONS));
+    assert_eq!(solo.sent(), ["P. 1429:2001(572) ack 1"]);
 }
 
 #[test]
 fn a_path_that_takes_no_such_syn_gets_a_plain_one_at_once() {
     let mut solo = client(on());
-    connect(&mut solo, &[7; 1_400]);
+    let _ = connect(&mut solo, &[7; 1_400]);
     solo.sent();
     let (local, peer, quoted) = (solo.local, solo.peer, solo.iss().0);
     let error = IcmpError::PacketTooBig { mtu: 840 };
@@ -269,8 +268,8 @@ fn a_lost_syn_ack_is_repeated_without_the_data_behind_it() {
 fn connections_that_open_fast_are_bounded() {
     let mut solo = Solo::new(on());
     let listener = solo.host.listen(at(LOCAL), 8);
-    let settings = solo.host.tcp.fast_open_settings_mut(listener);
-    settings.expect("a listener").queue = 1;
+    let queue = SocketOption::FastOpen(1);
+    solo.host.tcp.set_option(listener, queue).expect("fresh");
     let option = cookie_option(&granted(&mut solo));
     solo.inject(seg("S", 0).options(&option).text(b"hello"));
     assert_eq!(solo.sent(), ["S. 0:0(0) ack 6"]);
@@ -343,7 +342,7 @@ fn two_engines_open_fast_and_the_stream_arrives() {
         let (now, route) = (pair.now, route(host.ip));
         let got = host
             .tcp
-            .connect_with(now, socket, at("10.0.0.2:80"), route, b"hello", true);
+            .connect_sending(now, socket, at("10.0.0.2:80"), route, b"hello", true);
         assert_eq!(got, taken);
         pair.run(100 * MS);
     }

@@ -21,6 +21,7 @@ mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod profiles;
 mod recovery;
 mod requirements;
 mod stream;
