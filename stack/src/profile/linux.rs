@@ -1,7 +1,10 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Buffers, Congestion, Defence, FastOpen, Icmp, IcmpKinds, MS, Recovery, SEC, SlowStart, Sockets,
+    TcpProfile,
+};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -29,6 +32,20 @@ pub fn tcp() -> TcpProfile {
             ..Buffers::default()
         },
         sockets: Sockets { measure: true },
+        recovery: Recovery {
+            // TCP_TIMEOUT_MIN: two ticks of a millisecond
+            slack: 2 * MS,
+            // TCP_RTO_MIN
+            tail_delay: 200 * MS,
+            ..Recovery::default()
+        },
+        growth: Congestion {
+            slow_start: SlowStart::Hystart,
+            // tcp_slow_start() takes all that is acknowledged.
+            most_per_ack: u32::MAX,
+            whole_undo: true,
+            ..Congestion::default()
+        },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()

@@ -10,6 +10,7 @@
 //! [`freebsd`] the two systems.
 
 pub mod buffers;
+pub mod congestion;
 pub mod defence;
 pub mod fast_open;
 pub mod freebsd;
@@ -21,6 +22,7 @@ pub mod sockets;
 pub mod tcp;
 
 pub use buffers::Buffers;
+pub use congestion::{Congestion, SlowStart};
 pub use defence::{Blackhole, Defence};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};

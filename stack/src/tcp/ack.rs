@@ -36,6 +36,9 @@ impl Delivery<'_> {
         let octets = sent.end.since(sent.start);
         let repeated = sent.marks.contains(SentMarks::REPEATED);
         self.news.delivered += octets;
+        if !repeated {
+            self.news.rtt = Some(self.now.since(sent.at));
+        }
         self.news.original |= !repeated && self.point.is_some_and(|point| sent.end.le(point));
         let echo = self.news.echo;
         let is_earlier = repeated

@@ -29,6 +29,8 @@ pub struct News {
     pub sacked: u32,
     /// Octets that have arrived, as far as this ACK is the first to say so.
     pub delivered: u32,
+    /// The round trip of the last transmission that has arrived, if it was the only one of its octets.
+    pub rtt: Option<u64>,
     /// It repeats the last ACK, in the way that stands for a loss.
     pub duplicate: bool,
     /// It acknowledges nothing new and says nothing else either.
@@ -64,8 +66,12 @@ impl Connection {
                 octets: news.text,
                 now,
                 srtt: self.rto.srtt().unwrap_or(0),
+                rtt: news.rtt,
+                una: self.snd.una,
+                max: self.snd.max,
             };
-            self.congestion.acknowledged(&acked, news.flight);
+            self.congestion
+                .acknowledged(&acked, news.flight, shared.tcp());
         }
         if !self.snd.has_outstanding() {
             self.recovery.end(&mut shared.spare);

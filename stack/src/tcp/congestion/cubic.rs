@@ -120,6 +120,7 @@ fn cube_root(n: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::profile::SEC;
+    use crate::seq::SeqNumber;
     use proptest::prelude::*;
 
     fn after_a_loss() -> (Cubic, Window) {
@@ -141,6 +142,9 @@ mod tests {
                     octets: 1000,
                     now: Instant(from + round * 100 * MS),
                     srtt: 100 * MS,
+                    rtt: None,
+                    una: SeqNumber(0),
+                    max: SeqNumber(0),
                 };
                 cubic.avoid(window, &acked);
             }

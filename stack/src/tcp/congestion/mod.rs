@@ -3,15 +3,21 @@
 //!
 //! - [`reno`]: RFC 5681
 //! - [`cubic`]: RFC 9438, in integers
+//! - [`slow_start`]: when slow start ends
 
 pub mod cubic;
 pub mod reno;
+pub mod slow_start;
+
+use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::profile::{CongestionAlgorithm, TcpProfile};
+use crate::profile::{Congestion, CongestionAlgorithm, SlowStart, TcpProfile};
+use crate::seq::SeqNumber;
 use cubic::Cubic;
 use reno::Reno;
+use slow_start::Watch;
 
 /// No window grows beyond what a scaled receive window can say (RFC 7323, 2.3).
 const MOST: u32 = 1 << 30;
@@ -32,10 +38,6 @@ impl Window {
     pub fn in_slow_start(&self) -> bool {
         self.cwnd < self.ssthresh
     }
-    /// Slow start: at most SMSS for each ACK (RFC 5681, 3.1, equation 2).
-    pub fn slow_start(&mut self, acked: u32) {
-        self.grow(acked.min(self.smss));
-    }
     /// Grows by so many octets.
     pub fn grow(&mut self, octets: u32) {
         self.cwnd = self.cwnd.saturating_add(octets).min(MOST);
@@ -54,6 +56,12 @@ pub struct Acked {
     pub now: Instant,
     /// SRTT in nanoseconds; 0: not measured.
     pub srtt: u64,
+    /// What this ACK has measured.
+    pub rtt: Option<u64>,
+    /// SND.UNA
+    pub una: SeqNumber,
+    /// SND.NXT
+    pub max: SeqNumber,
 }
 
 /// How a window grows, and how far it falls.
@@ -82,6 +90,8 @@ pub struct Saved {
 pub struct Controller {
     window: Window,
     chosen: Chosen,
+    /// Kept from the first growth to the end of the first slow start.
+    watch: Option<Box<Watch>>,
 }
 
 impl Controller {
@@ -97,6 +107,7 @@ impl Controller {
                 CongestionAlgorithm::Reno => Chosen::Reno(Reno::default()),
                 CongestionAlgorithm::Cubic => Chosen::Cubic(Cubic::default()),
             },
+            watch: None,
         }
     }
 
@@ -129,18 +140,41 @@ impl Controller {
 
     /// New octets were acknowledged outside fast recovery, while `flight` octets were out: a window that was not used
     /// does not grow (RFC 9438, 5.8).
-    pub fn acknowledged(&mut self, acked: &Acked, flight: u32) {
-        let window = &mut self.window;
-        if window.in_slow_start() {
-            if flight.saturating_mul(2) >= window.cwnd {
-                window.slow_start(acked.octets);
+    pub fn acknowledged(&mut self, acked: &Acked, flight: u32, profile: &TcpProfile) {
+        if self.window.in_slow_start() {
+            if flight.saturating_mul(2) >= self.window.cwnd {
+                self.slow_start(acked, &profile.growth);
             }
-        } else if flight.saturating_add(window.smss) >= window.cwnd {
+        } else if flight.saturating_add(self.window.smss) >= self.window.cwnd {
+            let window = &mut self.window;
             match &mut self.chosen {
                 Chosen::Reno(a) => a.avoid(window, acked),
                 Chosen::Cubic(a) => a.avoid(window, acked),
             }
         }
+    }
+
+    /// RFC 5681, 3.1, equation 2, with RFC 9406's bound on what one ACK earns; in the first slow start of a connection
+    /// somebody watches for its end.
+    fn slow_start(&mut self, acked: &Acked, growth: &Congestion) {
+        let window = &mut self.window;
+        let mut octets = acked
+            .octets
+            .min(growth.most_per_ack.saturating_mul(window.smss));
+        if window.ssthresh == MOST && growth.slow_start != SlowStart::UntilLoss {
+            let watch = self
+                .watch
+                .get_or_insert_with(|| Box::new(Watch::new(growth.slow_start)));
+            let Some(earned) = watch.earns(window, acked, octets) else {
+                window.ssthresh = window.cwnd;
+                self.watch = None;
+                return;
+            };
+            octets = earned;
+        } else {
+            self.watch = None;
+        }
+        window.grow(octets);
     }
 
     /// A loss (RFC 5681, 3.2): the threshold falls, and the window with it. In fast recovery
@@ -169,7 +203,11 @@ impl Controller {
         let window = &mut self.window;
         let burst = acked.max(initial_window(window.smss, profile));
         let back = saved.window.cwnd.min(pipe.saturating_add(burst));
-        window.cwnd = window.cwnd.max(back);
+        window.cwnd = if profile.growth.whole_undo {
+            window.cwnd.max(saved.window.cwnd)
+        } else {
+            window.cwnd.max(back)
+        };
         window.ssthresh = saved.window.ssthresh.max(saved.window.cwnd);
         self.chosen = saved.chosen;
     }
@@ -194,6 +232,9 @@ impl Controller {
 
     /// Nothing was sent for longer than the RTO: restart window (RFC 5681, 4.1).
     pub fn idle(&mut self, profile: &TcpProfile) {
+        if !profile.growth.restart_after_idle {
+            return;
+        }
         let restart = initial_window(self.window.smss, profile);
         self.window.cwnd = self.window.cwnd.min(restart);
     }
@@ -230,6 +271,9 @@ mod tests {
             octets,
             now: Instant(0),
             srtt: 0,
+            rtt: None,
+            una: SeqNumber(0),
+            max: SeqNumber(0),
         }
     }
 
@@ -242,16 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn slow_start_grows_by_no_more_than_a_segment_for_each_ack() {
+    fn slow_start_grows_by_what_is_acknowledged_but_by_eight_segments_at_most() {
         let mut c = established(CongestionAlgorithm::Reno);
-        c.acknowledged(&acked(5000), 10_000);
-        assert_eq!(c.cwnd(), 11_000);
+        c.acknowledged(&acked(5000), 10_000, &TcpProfile::default());
+        assert_eq!(c.cwnd(), 15_000);
+        c.acknowledged(&acked(9000), 15_000, &TcpProfile::default());
+        assert_eq!(c.cwnd(), 23_000);
     }
 
     #[test]
     fn a_window_that_is_not_used_does_not_grow() {
         let mut c = established(CongestionAlgorithm::Cubic);
-        c.acknowledged(&acked(1000), 1000);
+        c.acknowledged(&acked(1000), 1000, &TcpProfile::default());
         assert_eq!(c.cwnd(), 10_000);
     }
 
