@@ -117,6 +117,7 @@ impl Connection {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         self.agreed.settle(syn, shared.tcp());
+        self.settle_ecn(shared, syn);
         if self.owner == Owner::Application {
             self.round_buffers(shared.tcp());
         }
