@@ -62,7 +62,7 @@ mod tests {
     fn escapes_stand_for_bytes() {
         for (text, wanted) in [
             (r"ab", Some(&b"ab"[..])),
-            (r"\xf7c\x0A", Some(b"\xF7c\x0A")),
+            (r"\xf7z\x0A", Some(b"\xF7z\x0A")),
             (r"\n\\\0\101\1018", Some(b"\n\\\0AA8")),
             (r"\q", None),
             (r"\x", None),
