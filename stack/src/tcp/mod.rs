@@ -22,7 +22,7 @@
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
 mod acceptance;
 mod ack;
@@ -81,3 +81,4 @@ mod tests;
 pub use engine::Tcp;
 pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
+pub use siphash::Key;
