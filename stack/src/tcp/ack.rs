@@ -52,8 +52,9 @@ impl Connection {
         self.snd.nxt = self.snd.nxt.max(ack);
         self.marks -= Marks::RESEND_HEAD;
         self.note_acknowledged(now, ack);
-        if let Some(meter) = &mut self.meter {
-            meter.delivered(text, syn > 0, self.agreed.smss());
+        let smss = self.agreed.smss();
+        if let Some(meter) = self.meter_mut() {
+            meter.delivered(text, syn > 0, smss);
         }
         self.note_limit(now);
         self.measure(shared, now, segment);
@@ -75,7 +76,7 @@ impl Connection {
         }
         self.recover(shared, step);
         self.restart_retransmission(shared, now, step);
-        if text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
+        if text > 0 && self.marks.contains(Marks::SEND_BLOCKED) && self.is_writable(shared.tcp()) {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }

@@ -14,7 +14,6 @@ impl Connection {
     pub fn info(&self, shared: &Shared, now: Instant) -> TcpInfo {
         let profile = shared.tcp();
         let smss = self.agreed.smss().max(1);
-        let queued = self.queued();
         let outstanding = self.snd.max.since(self.snd.una);
         let held = self.recovery.board().held_below(self.snd.max);
         let lost = if self.agreed.sack && self.recovery.phase == Phase::Fast {
@@ -25,7 +24,7 @@ impl Connection {
         let probing = self
             .deadlines
             .is_armed(crate::tcp::deadlines::Timer::Persist);
-        let meter = self.meter.as_deref();
+        let meter = self.meter();
         let time = |limit| meter.map_or(0, |m| m.time(now, limit));
         let (rwnd_limited, sndbuf_limited) = (time(Limit::PeerWindow), time(Limit::SendBuffer));
         TcpInfo {
@@ -66,7 +65,7 @@ impl Connection {
             lost: lost.div_ceil(smss),
             retrans: 0,
             reordering: u32::from(profile.dup_thresh),
-            notsent: queued.unsent as u32,
+            notsent: self.queued_unsent(),
             last_data_sent: now.since(self.last_sent),
             last_data_recv: meter.map_or(0, |m| now.since(m.last_data)),
             last_ack_recv: meter.map_or(0, |m| now.since(m.last_ack)),

@@ -26,6 +26,7 @@ mod loss;
 mod opening;
 mod profiles;
 mod requirements;
+mod send_room;
 mod stream;
 mod udp_tunnel;
 mod urgent;
