@@ -42,6 +42,7 @@ pub fn tcp() -> TcpProfile {
         closing: Closing {
             repeats_fin: true,
             reset_is_told: true,
+            stamps_resets: true,
             ..Closing::default()
         },
         defence: Defence {

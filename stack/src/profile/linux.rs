@@ -37,8 +37,10 @@ pub fn tcp() -> TcpProfile {
             ..Acks::default()
         },
         closing: Closing {
+            repeats_fin: false,
+            reset_is_told: false,
+            stamps_resets: true,
             reset_in_close_wait: SocketError::EPIPE,
-            ..Closing::default()
         },
         defence: Defence {
             tolerate_missing_stamp: true,

@@ -229,10 +229,12 @@ impl Connection {
 
     /// A RST that the peer accepts.
     pub fn reset_peer(&self, shared: &mut Shared) {
+        let stamped = self.agreed.timestamps && shared.tcp().closing.stamps_resets;
         shared.reset(Reset {
             tuple: self.tuple,
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
+            stamps: stamped.then_some((self.stamps.offset, self.stamps.recent)),
         });
     }
 
@@ -286,10 +288,15 @@ impl Connection {
         (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
     }
 
+    /// Octets of the free ones that may be offered by now.
+    pub fn offerable(&self, profile: &TcpProfile) -> usize {
+        self.recv_room().min(self.window_limit(profile))
+    }
+
     /// The window to offer now, in octets, before it is scaled.
     pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = self.recv_room().min(self.window_limit(profile));
+        let free = self.offerable(profile);
         if profile.buffers.every_octet {
             self.rcv
                 .offer_every_octet(free, limit, self.agreed.recv_mss)

@@ -10,6 +10,7 @@ use crate::tcp::connection::Connection;
 use crate::tcp::output::{IpOutput, IpPacket};
 use crate::tcp::reset::Reset;
 use crate::tcp::shared::Shared;
+use crate::tcp::timestamps::Stamps;
 use crate::tcp::transmit::Plan;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::{Flags, HEADER_LEN, Header, PROTOCOL};
@@ -104,6 +105,10 @@ fn window_field(window: u32, shift: u8, round_up: bool) -> u16 {
 impl Reset {
     /// Sends it.
     pub fn send(&self, now: Instant, out: &mut dyn IpOutput, ttl: u8) -> Result<(), DeviceFull> {
+        let mut options = OptionWriter::default();
+        if let Some((offset, echo)) = self.stamps {
+            options.timestamps(Stamps::new(offset).clock(now), echo);
+        }
         Outgoing {
             tuple: self.tuple,
             seq: self.seq,
@@ -114,7 +119,7 @@ impl Reset {
                 Flags::RST
             },
             window: 0,
-            options: OptionWriter::default(),
+            options,
             text: (&[], &[]),
         }
         .send(now, out, ttl)

@@ -250,6 +250,7 @@ impl Connection {
                     tuple: self.tuple,
                     seq: segment.ack,
                     ack: None,
+                    stamps: None,
                 });
                 return Break(());
             }

@@ -16,6 +16,8 @@ pub struct Reset {
     pub seq: SeqNumber,
     /// With it the ACK bit is set.
     pub ack: Option<SeqNumber>,
+    /// Where the connection's timestamps began, and what they echo, if it has them.
+    pub stamps: Option<(u32, u32)>,
 }
 
 impl Reset {
@@ -30,6 +32,7 @@ impl Reset {
                 tuple,
                 seq: segment.ack,
                 ack: None,
+                stamps: None,
             }
         } else {
             // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
@@ -37,6 +40,7 @@ impl Reset {
                 tuple,
                 seq: SeqNumber(0),
                 ack: Some(segment.seq.plus(segment.len())),
+                stamps: None,
             }
         })
     }

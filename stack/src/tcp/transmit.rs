@@ -312,7 +312,8 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
-        if plan.len > 0 && now.since(self.last_heard) < shared.tcp().delayed_ack {
+        let answers = plan.len > 0 && self.rcv.nxt.since(self.rcv.irs) > 1;
+        if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {
             self.ack.is_interactive();
         }
         self.last_sent = now;

@@ -67,7 +67,7 @@ impl Connection {
                 n
             };
             let limit = self.options.recv_buffer as usize;
-            let free = limit.saturating_sub(self.inbox.len());
+            let free = self.offerable(shared.tcp());
             if state::may_receive(self.state())
                 && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
             {
