@@ -202,7 +202,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
         N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
-        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
+        N::Linger | N::FastOpenKeys | N::Signature => return Err(Errno::EINVAL),
     })
 }
 
@@ -221,6 +221,10 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::Signature(_) = option {
+        // A kernel does not give a key back.
+        return OptionValue::Null;
+    }
     if let O::FastOpenKeys(keys) = option {
         return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
     }
@@ -242,7 +246,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         O::MaxSeg(bytes) | O::RemoteUdpPort(bytes) => i64::from(bytes),
         O::FastOpen(queue) => i64::from(queue),
         O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
-        O::FastOpenKeys(_) => unreachable!("it is octets"),
+        O::FastOpenKeys(_) | O::Signature(_) => unreachable!("it is octets"),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
         O::HopLimit(limit) => limit.map_or(-1, i64::from),
         O::RecvLowat(number)

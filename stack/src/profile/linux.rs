@@ -61,6 +61,7 @@ pub fn tcp() -> TcpProfile {
             ..Icmp::default()
         },
         resets_hold_stamps: true,
+        drops_unexpected_signature: true,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::api::{Ready, SocketError};
+use crate::api::{Ready, SignatureKey, SocketError};
 use crate::event::{TcpState, TimerKinds};
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
@@ -88,6 +88,23 @@ bitflags::bitflags! {
     }
 }
 
+/// What only some connections have, together in one box.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seldom {
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Opening>,
+    /// The key that every segment is signed with (RFC 2385).
+    pub signature: Option<SignatureKey>,
+    /// Urgent data.
+    pub urgent: Urgent,
+}
+
+static NOTHING: Seldom = Seldom {
+    opening: None,
+    signature: None,
+    urgent: Urgent::NONE,
+};
+
 /// One connection.
 pub struct Connection {
     pub tuple: Tuple,
@@ -101,10 +118,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
-    /// What Fast Open needs to know until the handshake is over.
-    pub opening: Option<Box<Opening>>,
-    /// Urgent data, if there ever were any.
-    pub urgent: Option<Box<Urgent>>,
+    /// What only some connections have.
+    seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: SeqNumber,
@@ -159,8 +174,7 @@ impl Connection {
             soft_error: None,
             agreed,
             options,
-            opening: None,
-            urgent: None,
+            seldom: None,
             ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
@@ -187,6 +201,22 @@ impl Connection {
         self.state
     }
 
+    /// What only some connections have.
+    #[inline]
+    pub fn seldom(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to change it: from then on the connection has a box for it.
+    pub fn seldom_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
+
+    /// What Fast Open needed to know is of no use any more.
+    pub fn take_opening(&mut self) -> Option<Opening> {
+        self.seldom.as_mut()?.opening.take()
+    }
+
     /// Changes the state, and says so.
     pub fn enter(&mut self, shared: &mut Shared, to: TcpState) {
         let from = self.state;
@@ -198,6 +228,13 @@ impl Connection {
         );
         self.state = to;
         shared.report_state(&self.tuple, from, to);
+    }
+
+    /// From now on every segment is signed. Timestamps go, since there is not room for both in a SYN (RFC 2385, 4.2).
+    pub fn sign(&mut self, key: &SignatureKey) {
+        self.seldom_mut().signature = Some(*key);
+        self.agreed.signed = true;
+        self.agreed.timestamps = false;
     }
 
     /// The way to the peer is known.
@@ -250,6 +287,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            key: self.seldom().signature,
             udp_port: self.options.udp_port,
         });
     }

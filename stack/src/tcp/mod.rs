@@ -19,6 +19,7 @@
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
+//! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
@@ -45,6 +46,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod md5;
 mod meter;
 mod open;
 mod options;
@@ -61,6 +63,7 @@ mod sack;
 mod send_buffer;
 mod send_window;
 mod shared;
+mod signature;
 mod siphash;
 mod sockets;
 mod state;

@@ -79,7 +79,7 @@ impl Connection {
             // RFC 7413, 4.2.2: it has been sending already.
             self.congestion.set_smss(self.agreed.smss());
         } else {
-            self.opening = None;
+            self.take_opening();
             self.congestion
                 .established(self.agreed.smss(), syn_lost, shared.tcp());
         }

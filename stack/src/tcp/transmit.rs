@@ -247,7 +247,9 @@ impl Connection {
             // Only a FIN waits: it makes no block.
             return self.agreed.smss();
         }
-        let fit = if self.agreed.timestamps {
+        let fit = if self.agreed.signed {
+            2
+        } else if self.agreed.timestamps {
             3
         } else {
             MAX_SACK_BLOCKS

@@ -9,6 +9,7 @@
 //! - `fast_open`: data before the handshake is over
 //! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `signature`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
@@ -25,6 +26,7 @@ mod hostile;
 mod loss;
 mod opening;
 mod requirements;
+mod signature;
 mod stream;
 mod udp_tunnel;
 mod urgent;
