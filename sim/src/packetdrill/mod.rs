@@ -8,7 +8,7 @@
 //! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
 //!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
 //! - a call has [`expr`]essions, some of them a [`structure`]; each knows its [`place`]
-//! - [`environment`]: what commands mean
+//! - [`environment`]: what commands mean; [`code`]: what code blocks do
 //! - [`run`](mod@run): a script's events on virtual time, against a stack of this testbed
 //! - [`construct`]: what a script uses; [`support`]: which of it can be run; [`survey`]: what blocks how many scripts
 //!
@@ -17,6 +17,7 @@
 
 pub mod ast;
 pub mod call;
+pub mod code;
 pub mod command;
 pub mod construct;
 pub mod cursor;

@@ -23,7 +23,7 @@
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together
+//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
 
 mod acceptance;
 mod ack;
@@ -46,6 +46,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod md5;
 mod meter;
 mod open;
@@ -80,4 +81,5 @@ mod user_calls;
 mod tests;
 
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};

@@ -253,7 +253,13 @@ mod tests {
             let sum = Segment::verify(&bytes[header..], envelope.source, envelope.destination);
             assert_eq!(sum, Ok(()));
             let read = live.tcp().expect("a segment");
-            let numbers = (read.seq, read.ack, read.window, read.urgent, read.len());
+            let numbers = (
+                read.seq,
+                read.ack,
+                read.window,
+                read.urgent,
+                read.text.len(),
+            );
             assert_eq!(numbers, (3, 4, 5, 6, 7));
             assert_eq!((live.ip.tos, live.ip.ttl), (2, 64));
             assert_eq!(live.options(read), [1; 4]);

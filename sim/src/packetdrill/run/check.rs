@@ -56,8 +56,8 @@ pub fn segment(said: &Segment, got: &Segment, live: &Live, tcp: &Tcp) -> Option<
     if said.sequence.start != Start::Any && said.sequence.start != got.sequence.start {
         return difference("sequence number", said.sequence, got.sequence, sequence);
     }
-    if usize::from(said.sequence.len) != tcp.len() {
-        let (said, got) = (said.sequence.len, tcp.len());
+    if usize::from(said.sequence.len) != tcp.text.len() {
+        let (said, got) = (said.sequence.len, tcp.text.len());
         return difference("length", said, got, sequence);
     }
     if said.ack.unwrap_or(0) != got.ack.unwrap_or(0) {

@@ -120,13 +120,6 @@ impl Live {
     }
 }
 
-impl Tcp {
-    /// How many bytes of text.
-    pub fn len(&self) -> usize {
-        self.text.len()
-    }
-}
-
 fn be16(bytes: &[u8], at: usize) -> Result<u16, NotAPacket> {
     let word = bytes.get(at..at + 2).ok_or(NotAPacket::Short)?;
     Ok(u16::from_be_bytes([word[0], word[1]]))

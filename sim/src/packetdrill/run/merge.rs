@@ -38,7 +38,7 @@ impl Joined {
     }
 
     /// Bytes of text so far.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
@@ -59,9 +59,9 @@ impl Joined {
             () if tcp.options.len() != before.options.len() => {
                 return Err("its options are others");
             }
-            () if before.len() != self.piece => return Err("the piece before it was shorter"),
-            () if tcp.len() == 0 => return Err("it carries nothing"),
-            () if tcp.len() > self.piece => return Err("it is longer than the others"),
+            () if before.text.len() != self.piece => return Err("the piece before it was shorter"),
+            () if tcp.text.is_empty() => return Err("it carries nothing"),
+            () if tcp.text.len() > self.piece => return Err("it is longer than the others"),
             () => {}
         }
         self.text.extend(next.text(tcp));

@@ -1,7 +1,7 @@
 //! Running a script: its events in their order, on virtual time, against a stack of this testbed.
 //!
 //! - [`config`]: what the script runs with; [`clock`]: when its events are due
-//! - [`subject`]: what is tested, on its way to the network: [`raw`]
+//! - [`subject`]: what is tested, on its way to the network: [`raw`], with what commands do to it in `host`
 //! - [`remote`]: the script's side of the connection, which translates between its numbers and the live ones
 //! - inbound packets: [`build`], with [`icmp_names`] and [`wire_options`]
 //! - outbound packets: [`live`] takes them apart, [`merge`] puts together what was cut, [`check`] compares
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod expected;
 pub mod failure;
+mod host;
 pub mod icmp_names;
 pub mod live;
 pub mod merge;
@@ -33,7 +34,6 @@ pub mod wire_options;
 mod tests;
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use stack::posix::{Answer, Outcome, Personality};
 use stack::profile::Profile;
@@ -52,11 +52,14 @@ use self::verdict::{Ending, Verdict};
 use super::Script;
 use super::ast::{Action, Event};
 use super::call::Call;
+use super::command::Command;
+use super::environment::Environment;
 use super::icmp::{Echoed, Icmp};
 use super::ip::IpInfo;
 use super::packet::{Body, Direction, Packet};
 use super::tcp::{Segment, Sequence, Start};
 use super::time::When;
+use crate::plan::Span;
 
 /// When the world begins: late enough for a timestamp's clock to have run, whichever it is.
 const BEGIN: Instant = Instant(1_000 * SECOND);
@@ -67,6 +70,9 @@ const GRACE: u64 = 2 * SECOND;
 const PATIENCE: u64 = 24 * 3_600 * SECOND;
 /// How often a stack may have more to do at one and the same instant.
 const TURNS_MAX: u32 = 10_000;
+
+/// Where the randomness of a stack under test comes from: the same each time.
+const SEED: [u8; 32] = *b"a script decides all but the ISN";
 
 /// How a script is run.
 #[derive(Clone, Debug, Default)]
@@ -88,21 +94,25 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Dialect::Google => Personality::linux(),
         Dialect::Nplab => Personality::freebsd(),
     };
-    let subject = raw::Raw::new(&config, Rc::new(profile), personality.clone(), [7; 32]);
-    let mut run = Run::new(script, config, personality, subject);
-    let ending = match run.events() {
+    let environment = Environment::new(profile);
+    let subject = raw::Raw::new(&config, environment.profile(), personality.clone(), SEED);
+    let mut run = Run::new(script, config, personality, environment, subject);
+    let ending = match run.script() {
         Ok(()) => Ending::Passed,
         Err(failure) => Ending::Failed(failure),
     };
     run.verdict(ending)
 }
 
-/// A blocking call that has not returned.
+/// A call that blocked. When it returned is judged where the script waits for it: at its next call, or at its end.
+#[derive(Clone, Copy)]
 struct Pending<'s> {
     call: &'s Call,
     begun: Instant,
     /// When it has to return, if the script says it.
     until: Option<Instant>,
+    /// When it did.
+    returned: Option<Instant>,
 }
 
 /// A script on its way.
@@ -110,6 +120,7 @@ struct Run<'s, S> {
     script: &'s Script,
     config: Config,
     personality: Personality,
+    environment: Environment,
     subject: S,
     now: Instant,
     clock: Clock,
@@ -122,12 +133,19 @@ struct Run<'s, S> {
 }
 
 impl<'s, S: Subject> Run<'s, S> {
-    fn new(script: &'s Script, config: Config, personality: Personality, subject: S) -> Run<'s, S> {
+    fn new(
+        script: &'s Script,
+        config: Config,
+        personality: Personality,
+        environment: Environment,
+        subject: S,
+    ) -> Run<'s, S> {
         Run {
             script,
             remote: Remote::new(&config),
             config,
             personality,
+            environment,
             subject,
             now: BEGIN,
             clock: Clock::new(BEGIN),
@@ -143,16 +161,37 @@ impl<'s, S: Subject> Run<'s, S> {
         Verdict::new(ending, self.record, simulated)
     }
 
+    /// The script from its first command to its last, which is run whatever happens.
+    fn script(&mut self) -> Result<(), Failure> {
+        let script = self.script;
+        let begun = match &script.init {
+            Some(init) => self.command(script.events[0].place.0, init),
+            None => Ok(()),
+        };
+        let events = begun.and_then(|()| self.events());
+        let last = &script.events[script.events.len() - 1];
+        let ended = match &script.cleanup {
+            Some(cleanup) => self.command(last.place.0, cleanup),
+            None => Ok(()),
+        };
+        events.and(ended)
+    }
+
     fn events(&mut self) -> Result<(), Failure> {
         let script = self.script;
         self.settle()?;
-        if script.init.is_some() {
-            return Err(unknown(&script.events[0], "commands"));
-        }
+        self.clock = Clock::new(self.now);
         for event in &script.events {
             self.event(event)?;
         }
         self.await_pending()
+    }
+
+    fn command(&mut self, place: Span, command: &Command) -> Result<(), Failure> {
+        let host = self.subject.host();
+        let done = self.environment.command(command, host);
+        done.map_err(|failure| Failure::new(place, format!("the command fails: {failure}")))?;
+        self.settle()
     }
 
     fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
@@ -168,7 +207,7 @@ impl<'s, S: Subject> Run<'s, S> {
         match &event.action {
             Action::Packet(packet) => self.inject(event, packet)?,
             Action::Call(call) => self.call(event, call)?,
-            Action::Command(_) => return Err(unknown(event, "commands")),
+            Action::Command(command) => self.command(event.place.0, command)?,
             Action::Code(_) => return Err(unknown(event, "code")),
         }
         self.clock.advance(due, self.now);
@@ -199,7 +238,7 @@ impl<'s, S: Subject> Run<'s, S> {
     }
 
     /// Where a failure is that no event causes.
-    fn place(&self) -> crate::plan::Span {
+    fn place(&self) -> Span {
         match &self.pending {
             Some(pending) => pending.call.place.0,
             None => self.script.events[0].place.0,
@@ -380,10 +419,10 @@ impl<'s, S: Subject> Run<'s, S> {
             return Ok(first);
         }
         let mut joined = Joined::new(first);
-        while joined.len() > 0 && joined.len() < wanted {
+        while joined.bytes() > 0 && joined.bytes() < wanted {
             let next = self.next_sent(event, limit)?;
             joined.push(next).map_err(|breach| {
-                let (so_far, wanted) = (joined.len(), wanted);
+                let (so_far, wanted) = (joined.bytes(), wanted);
                 let what = format!(
                     "{so_far} of {wanted} bytes were sent, and the next packet does not continue them: {breach}"
                 );
@@ -428,15 +467,17 @@ impl<'s, S: Subject> Run<'s, S> {
             self.remote.connecting(descriptor);
         }
         let until = call.until.map(|until| self.clock.until(event.when, until));
-        let pending = Pending {
+        let mut pending = Pending {
             call,
             begun: self.now,
             until,
+            returned: None,
         };
-        match self.subject.call(self.now, &posix) {
-            Outcome::Done(answer) => self.returned(&pending, &answer)?,
-            Outcome::Blocks => self.pending = Some(pending),
+        if let Outcome::Done(answer) = self.subject.call(self.now, &posix) {
+            pending.returned = Some(self.now);
+            self.returned(call, &answer)?;
         }
+        self.pending = Some(pending);
         self.settle()?;
         match until {
             None => self.await_pending(),
@@ -444,60 +485,64 @@ impl<'s, S: Subject> Run<'s, S> {
         }
     }
 
+    /// Asks the call that blocks for its answer.
     fn ask_pending(&mut self) -> Result<(), Failure> {
-        let Some(pending) = &self.pending else {
+        let now = self.now;
+        let Some(pending) = self.pending.as_mut().filter(|p| p.returned.is_none()) else {
             return Ok(());
         };
-        let Some(answer) = self.subject.resume(self.now) else {
+        let Some(answer) = self.subject.resume(now) else {
             return Ok(());
         };
-        let pending = Pending { ..*pending };
-        self.pending = None;
-        self.returned(&pending, &answer)
+        pending.returned = Some(now);
+        let call = pending.call;
+        self.returned(call, &answer)
     }
 
-    /// Waits for the call that blocks.
+    /// Waits for the call that blocks, and judges when it returned.
     fn await_pending(&mut self) -> Result<(), Failure> {
-        let Some(pending) = &self.pending else {
+        let Some(pending) = self.pending else {
             return Ok(());
         };
-        let (place, name) = (pending.call.place.0, pending.call.name.clone());
-        let limit = match pending.until {
-            Some(until) => {
-                let span = until.since(pending.begun);
-                until.plus(clock::tolerance(&self.config, span) + GRACE)
-            }
+        let Pending {
+            call, begun, until, ..
+        } = pending;
+        let tolerance = match until {
+            Some(until) => clock::tolerance(&self.config, until.since(begun)),
+            None => 0,
+        };
+        let limit = match until {
+            Some(until) => until.plus(tolerance + GRACE),
             None => self.now.plus(PATIENCE),
         };
-        while self.pending.is_some() {
-            if !self.step(limit)? {
-                let what = format!("{name} blocks, and nothing would end that");
-                return Err(Failure::new(place, what));
+        let returned = loop {
+            match self.pending.and_then(|pending| pending.returned) {
+                Some(at) => break at,
+                None if self.step(limit)? => {}
+                None => {
+                    let what = format!("{} blocks, and nothing would end that", call.name);
+                    return Err(Failure::new(call.place.0, what));
+                }
             }
+        };
+        self.pending = None;
+        let due = until.unwrap_or(returned);
+        if due <= returned.plus(tolerance) && returned <= due.plus(tolerance) {
+            return Ok(());
         }
-        Ok(())
+        let (due, at) = (
+            self.clock.script_time(due),
+            self.clock.script_time(returned),
+        );
+        let name = &call.name;
+        let what =
+            format!("{name} returned at the wrong time: expected at {due}, returned at {at}");
+        Err(Failure::new(call.place.0, what))
     }
 
     /// A call returned.
-    fn returned(&mut self, pending: &Pending<'_>, answer: &Answer) -> Result<(), Failure> {
-        let call = pending.call;
+    fn returned(&mut self, call: &Call, answer: &Answer) -> Result<(), Failure> {
         self.record.returned(self.now, call, answer);
-        if let Some(until) = pending.until {
-            let span = until.since(pending.begun);
-            let tolerance = clock::tolerance(&self.config, span);
-            let is_timely = until <= self.now.plus(tolerance) && self.now <= until.plus(tolerance);
-            if !is_timely {
-                let (due, at) = (
-                    self.clock.script_time(until),
-                    self.clock.script_time(self.now),
-                );
-                let what = format!(
-                    "{} returned at the wrong time: expected at {due}, returned at {at}",
-                    call.name
-                );
-                return Err(Failure::new(call.place.0, what));
-            }
-        }
         let judged = judge::judge(call, answer, &mut self.files, &self.personality);
         if !self.config.lenient_calls {
             judged?;

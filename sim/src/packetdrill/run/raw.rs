@@ -14,8 +14,9 @@ use stack::wire::arp::{self, Operation};
 use stack::wire::ethernet::{self, EtherType, Frame};
 use xenemu::abi::{Fuel, Instant, Sink};
 
-use super::config::Config;
+use super::config::{Config, IpVersion};
 use super::subject::Subject;
+use crate::packetdrill::environment::Host;
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -31,7 +32,8 @@ impl Sink for Nowhere {
 
 /// A stack, a process on it, and a cable to the gateway.
 pub struct Raw {
-    stack: Stack,
+    pub(super) stack: Stack,
+    pub(super) is_v6: bool,
     device: RawDevice,
     process: Process,
     gateway: IpAddr,
@@ -65,6 +67,7 @@ impl Raw {
         };
         Raw {
             stack,
+            is_v6: config.ip_version != IpVersion::V4,
             device: RawDevice::new(caps, CABLE),
             process: Process::new(personality),
             gateway: config.gateway,
@@ -141,7 +144,7 @@ impl Subject for Raw {
         self.process.resume(&mut self.stack, now)
     }
 
-    fn set_profile(&mut self, profile: Rc<Profile>) {
-        self.stack.set_profile(profile);
+    fn host(&mut self) -> &mut dyn Host {
+        self
     }
 }

@@ -389,7 +389,7 @@ impl Remote {
             flags: tcp.flags,
             sequence: Sequence {
                 start,
-                len: u16::try_from(tcp.len()).unwrap_or(u16::MAX),
+                len: u16::try_from(tcp.text.len()).unwrap_or(u16::MAX),
             },
             ack: acks.then(|| tcp.ack.wrapping_sub(remote_isn)),
             window: Some(tcp.window),
@@ -432,10 +432,8 @@ impl Remote {
                     // Nobody compares what the stack echoes.
                     stamp.ecr = expected.ecr;
                     let live_val = stamp.val.unwrap_or(0);
-                    stamp.val = match expected.val {
-                        None => None,
-                        Some(val) => Some(self.stamp(val, live_val, live.at, config)),
-                    };
+                    let named = |val| self.stamp(val, live_val, live.at, config);
+                    stamp.val = expected.val.map(named);
                 }
                 _ => {}
             }

@@ -1,10 +1,9 @@
 //! What is tested: a stack with a process on it, on some way to the network. The runner knows no more of it than this.
 
-use std::rc::Rc;
-
 use stack::posix::{Answer, Call, Outcome};
-use stack::profile::Profile;
 use xenemu::abi::Instant;
+
+use crate::packetdrill::environment::Host;
 
 /// A stack under test. Time comes in, and never goes back.
 pub trait Subject {
@@ -18,6 +17,6 @@ pub trait Subject {
     fn call(&mut self, now: Instant, call: &Call) -> Outcome;
     /// Asks again for the answer of the call that blocks.
     fn resume(&mut self, now: Instant) -> Option<Answer>;
-    /// How connections made from now on behave.
-    fn set_profile(&mut self, profile: Rc<Profile>);
+    /// What commands see of it.
+    fn host(&mut self) -> &mut dyn Host;
 }

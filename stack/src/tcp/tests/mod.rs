@@ -25,6 +25,7 @@ mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod profiles;
 mod requirements;
 mod signature;
 mod stream;
