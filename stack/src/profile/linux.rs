@@ -2,8 +2,10 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
+    TcpProfile,
 };
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -31,6 +33,14 @@ pub fn tcp() -> TcpProfile {
             ..Buffers::default()
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            quick: 16,
+            ..Acks::default()
+        },
+        closing: Closing {
+            reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
+        },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()

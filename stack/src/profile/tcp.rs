@@ -1,7 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
 use super::{
-    Buffers, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel,
+    Acks, Buffers, Closing, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets,
+    UdpTunnel,
 };
 
 /// Which congestion controller new connections use.
@@ -40,6 +41,10 @@ pub struct TcpProfile {
     pub handshake: Handshake,
     /// Windows and buffers.
     pub buffers: Buffers,
+    /// Acknowledgments.
+    pub acks: Acks,
+    /// Ends.
+    pub closing: Closing,
     /// Segments that nobody should have sent.
     pub defence: Defence,
     /// What applications see.
@@ -143,6 +148,8 @@ impl Default for TcpProfile {
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
+            acks: Acks::default(),
+            closing: Closing::default(),
             defence: Defence::default(),
             sockets: Sockets::default(),
             initial_rto: SEC,

@@ -180,7 +180,7 @@ impl Connection {
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
             inbox: RecvBuffer::default(),
-            ack: AckState::default(),
+            ack: AckState::new(profile),
             // RFC 7323, 5.4: each connection's clock begins at a secret value of its own.
             stamps: Stamps::new(shared.keys.stamps.hash_tuple(&tuple) as u32),
             rto: Rto::new(profile),

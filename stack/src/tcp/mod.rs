@@ -83,3 +83,4 @@ mod tests;
 pub use engine::Tcp;
 pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
+pub use siphash::Key;

@@ -56,7 +56,7 @@ impl Connection {
     /// Whether asking [`Connection::next_segment`] could be worth while.
     pub fn may_have_something_to_send(&self) -> bool {
         let busy = Marks::RESEND_HEAD | Marks::PROBE | Marks::KEEP_ALIVE | Marks::OVERRIDE;
-        self.ack.owed == Owed::Now
+        self.ack.is_due()
             || self.marks.intersects(busy)
             || self.recovery.phase == Phase::Fast
             || self.snd.nxt == self.snd.iss
@@ -91,7 +91,7 @@ impl Connection {
         }
         self.probe()
             .or_else(|| self.keep_alive())
-            .or_else(|| self.pure_ack())
+            .or_else(|| self.pure_ack(shared))
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
@@ -224,13 +224,26 @@ impl Connection {
         })
     }
 
-    fn pure_ack(&self) -> Option<Plan> {
-        (self.ack.owed == Owed::Now).then_some(Plan {
+    fn pure_ack(&self, shared: &Shared) -> Option<Plan> {
+        if !self.ack.is_due() {
+            return None;
+        }
+        let mut plan = Plan {
             why: Why::Ack,
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
-        })
+        };
+        if self.ack.owed == Owed::Now
+            && shared.tcp().closing.repeats_fin
+            && let Some(fin) = self.fin
+            && self.snd.max.gt(fin)
+            && !self.fin_acked()
+        {
+            plan.seq = fin;
+            plan.flags |= Flags::FIN;
+        }
+        Some(plan)
     }
 
     /// Octets of text in a full-sized segment, with the options that it would have now (RFC 9293, MUST-16).
@@ -306,6 +319,9 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
+        if plan.len > 0 && now.since(self.last_heard) < shared.tcp().delayed_ack {
+            self.ack.is_interactive();
+        }
         self.last_sent = now;
         self.deadlines.disarm(Timer::Persist);
         if again {

@@ -90,6 +90,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
     };
     let name = options.profile.as_deref().unwrap_or(dialect.profile());
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
+    let profile = with_the_address_at_once(profile);
     let personality = match dialect {
         Dialect::Google => Personality::linux(),
         Dialect::Nplab => Personality::freebsd(),
@@ -102,6 +103,13 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Err(failure) => Ending::Failed(failure),
     };
     run.verdict(ending)
+}
+
+/// The tools bring their interface up long before a script begins: nobody has to be asked about its address any more.
+fn with_the_address_at_once(mut profile: Profile) -> Profile {
+    profile.net.ipv6.dad_transmits = 0;
+    profile.net.ipv6.autoconf = false;
+    profile
 }
 
 /// A call that blocked. When it returned is judged where the script waits for it: at its next call, or at its end.
@@ -214,22 +222,28 @@ impl<'s, S: Subject> Run<'s, S> {
         Ok(())
     }
 
-    /// Lets the stack do all that is due now, and collects what it sends.
+    /// Lets the stack do all that is due now, then asks the call that blocks, and lets the stack do what follows from it.
     fn settle(&mut self) -> Result<(), Failure> {
-        let now = self.now;
+        self.exhaust()?;
+        self.ask_pending()?;
+        self.exhaust()
+    }
+
+    /// Lets the stack do all that is due now, and collects what it sends.
+    fn exhaust(&mut self) -> Result<(), Failure> {
+        let Run {
+            subject,
+            sent,
+            record,
+            now,
+            ..
+        } = self;
         for _ in 0..TURNS_MAX {
-            let Run {
-                subject,
-                sent,
-                record,
-                ..
-            } = self;
-            subject.run(now, &mut |packet| {
-                record.sent(now, &packet);
-                sent.extend(Live::parse(now, packet));
+            subject.run(*now, &mut |packet| {
+                record.sent(*now, &packet);
+                sent.extend(Live::parse(*now, packet));
             });
-            self.ask_pending()?;
-            if self.subject.poll_at(now).is_none_or(|at| at > now) {
+            if subject.poll_at(*now).is_none_or(|at| at > *now) {
                 return Ok(());
             }
         }
