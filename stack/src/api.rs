@@ -12,7 +12,7 @@ use thiserror::Error;
 use xen_abi::Instant;
 
 pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
-pub use self::options::{OptionName, SocketOption};
+pub use self::options::{OptionName, SignatureKey, SocketOption};
 pub use self::wide::{Queued, Received, RecvFlags, SendFlags, WideSockets};
 use crate::addr::{IpAddress, Mac};
 
@@ -150,6 +150,8 @@ bitflags::bitflags! {
         const HANGUP = 8;
         /// `POLLERR`: an error is pending.
         const ERROR = 16;
+        /// `POLLPRI`: urgent data are announced, and the reader is not past them.
+        const URGENT = 32;
     }
 }
 

@@ -10,8 +10,6 @@ pub struct Closing {
     pub repeats_fin: bool,
     /// A reset in CLOSING and LAST-ACK is an error to the application (FreeBSD), not just the end (RFC 9293, 3.10.7.4).
     pub reset_is_told: bool,
-    /// A reset of a connection with timestamps has one too (Linux, FreeBSD; RFC 7323, 3.2: SHOULD).
-    pub stamps_resets: bool,
     /// What a reset in CLOSE-WAIT is called: ECONNRESET, or EPIPE (Linux, `tcp_reset`).
     pub reset_in_close_wait: SocketError,
 }
@@ -21,7 +19,6 @@ impl Default for Closing {
         Closing {
             repeats_fin: false,
             reset_is_told: false,
-            stamps_resets: false,
             reset_in_close_wait: SocketError::ECONNRESET,
         }
     }

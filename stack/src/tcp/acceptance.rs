@@ -67,6 +67,10 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: None,
+            signature: None,
+            urgent: None,
+            ce: false,
+            udp_port: 0,
         }
     }
 

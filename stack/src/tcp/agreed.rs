@@ -3,6 +3,7 @@
 
 use crate::profile::TcpProfile;
 use crate::tcp::incoming::Incoming;
+use crate::tcp::signature::SIGNATURE_LEN;
 use crate::wire::tcp::HEADER_LEN;
 
 /// Octets of an IPv4 header, and of an IPv6 header.
@@ -34,6 +35,10 @@ pub struct Agreed {
     pub window_scaling: bool,
     pub timestamps: bool,
     pub sack: bool,
+    /// Explicit Congestion Notification (RFC 3168).
+    pub ecn: bool,
+    /// Every segment is signed (RFC 2385).
+    pub signed: bool,
 }
 
 impl Agreed {
@@ -49,13 +54,15 @@ impl Agreed {
             window_scaling: profile.window_scaling,
             timestamps: profile.timestamps,
             sack: profile.sack,
+            ecn: false,
+            signed: false,
         }
     }
 
-    /// The way to the peer takes packets of `mtu` bytes; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
+    /// The way to the peer takes packets of `mtu` bytes, of which a tunnel takes some; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
     /// announced is the MTU less the fixed headers.
-    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16) {
-        self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
+    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, tunnel: u16, limit: u16) {
+        self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16 + tunnel;
         let fits = u16::try_from(mtu)
             .unwrap_or(u16::MAX)
             .saturating_sub(self.headers);
@@ -112,7 +119,9 @@ impl Agreed {
     /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
     pub fn smss(&self) -> u32 {
         let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
-        u32::from(mss - if self.timestamps { STAMP_LEN } else { 0 })
+        let stamp = if self.timestamps { STAMP_LEN } else { 0 };
+        let signature = if self.signed { SIGNATURE_LEN } else { 0 };
+        u32::from(mss - stamp - signature)
     }
 }
 
@@ -142,7 +151,7 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, ipv6, 0);
+        agreed.set_mtu(1500, ipv6, 0, 0);
         agreed.settle(&syn, ipv6, &profile.tcp);
         agreed
     }

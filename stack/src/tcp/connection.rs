@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::api::{Ready, SocketError};
+use crate::api::{Ready, SignatureKey, SocketError};
 use crate::event::{TcpState, TimerKinds};
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
@@ -28,6 +28,7 @@ use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
 use crate::tcp::tuple::Tuple;
+use crate::tcp::urgent::Urgent;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +77,33 @@ bitflags::bitflags! {
         const BOUND = 1 << 1;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
+        const ECN_ECHO = 1 << 18;
+        /// The window was reduced because of a mark; the peer shall know.
+        const ECN_REDUCED = 1 << 19;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
         /// The application said with its last octets that more follows at once (`MSG_MORE`).
         const MORE = 1 << 15;
     }
 }
+
+/// What only some connections have, together in one box.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seldom {
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Opening>,
+    /// The key that every segment is signed with (RFC 2385).
+    pub signature: Option<SignatureKey>,
+    /// Urgent data.
+    pub urgent: Urgent,
+}
+
+static NOTHING: Seldom = Seldom {
+    opening: None,
+    signature: None,
+    urgent: Urgent::NONE,
+};
 
 /// One connection.
 pub struct Connection {
@@ -96,9 +118,11 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
-    /// What Fast Open needs to know until the handshake is over.
-    pub opening: Option<Box<Opening>>,
+    /// What only some connections have.
+    seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -150,7 +174,8 @@ impl Connection {
             soft_error: None,
             agreed,
             options,
-            opening: None,
+            seldom: None,
+            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -176,6 +201,22 @@ impl Connection {
         self.state
     }
 
+    /// What only some connections have.
+    #[inline]
+    pub fn seldom(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to change it: from then on the connection has a box for it.
+    pub fn seldom_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
+
+    /// What Fast Open needed to know is of no use any more.
+    pub fn take_opening(&mut self) -> Option<Opening> {
+        self.seldom.as_mut()?.opening.take()
+    }
+
     /// Changes the state, and says so.
     pub fn enter(&mut self, shared: &mut Shared, to: TcpState) {
         let from = self.state;
@@ -189,11 +230,22 @@ impl Connection {
         shared.report_state(&self.tuple, from, to);
     }
 
+    /// From now on every segment is signed. Timestamps go, since there is not room for both in a SYN (RFC 2385, 4.2).
+    pub fn sign(&mut self, key: &SignatureKey) {
+        self.seldom_mut().signature = Some(*key);
+        self.agreed.signed = true;
+        self.agreed.timestamps = false;
+    }
+
     /// The way to the peer is known.
     pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        let tunnel = match self.options.udp_port {
+            0 => 0,
+            _ => profile.udp_tunnel.overhead,
+        };
+        self.agreed.set_mtu(route.mtu, ipv6, tunnel, limit);
         if route.path_mtu < route.mtu {
             let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
             self.agreed.limit_path(mtu, profile);
@@ -229,12 +281,14 @@ impl Connection {
 
     /// A RST that the peer accepts.
     pub fn reset_peer(&self, shared: &mut Shared) {
-        let stamped = self.agreed.timestamps && shared.tcp().closing.stamps_resets;
+        let stamped = shared.tcp().resets_hold_stamps && self.agreed.timestamps;
         shared.reset(Reset {
             tuple: self.tuple,
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
-            stamps: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            key: self.seldom().signature,
+            udp_port: self.options.udp_port,
         });
     }
 
@@ -370,6 +424,7 @@ impl Connection {
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
         ready.set(Ready::READ, self.is_readable() || no_more);
+        ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

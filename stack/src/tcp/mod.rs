@@ -18,6 +18,9 @@
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ecn`: marks instead of losses
+//! - `signature` over `md5`: segments that are signed
+//! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
@@ -31,6 +34,7 @@ mod connection;
 mod deadlines;
 mod delayed_ack;
 mod demux;
+mod ecn;
 mod emit;
 mod engine;
 mod expire;
@@ -43,6 +47,7 @@ mod input;
 mod isn;
 mod listen;
 mod listing;
+mod md5;
 mod meter;
 mod open;
 mod options;
@@ -59,6 +64,7 @@ mod sack;
 mod send_buffer;
 mod send_window;
 mod shared;
+mod signature;
 mod siphash;
 mod sockets;
 mod state;
@@ -68,6 +74,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod urgent;
 mod user_calls;
 
 #[cfg(test)]

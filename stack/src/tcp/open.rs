@@ -79,7 +79,7 @@ impl Connection {
             // RFC 7413, 4.2.2: it has been sending already.
             self.congestion.set_smss(self.agreed.smss());
         } else {
-            self.opening = None;
+            self.take_opening();
             self.congestion
                 .established(self.agreed.smss(), syn_lost, shared.tcp());
         }
@@ -118,6 +118,7 @@ impl Connection {
         self.stamps.last_ack_sent = self.rcv.nxt;
         let ipv6 = self.tuple.remote.is_ipv6();
         self.agreed.settle(syn, ipv6, shared.tcp());
+        self.settle_ecn(shared, syn);
         if self.owner == Owner::Application {
             self.round_buffers(shared.tcp());
         }

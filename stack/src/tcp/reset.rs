@@ -3,6 +3,7 @@
 
 use xen_abi::Instant;
 
+use crate::api::SignatureKey;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::incoming::Incoming;
@@ -16,8 +17,12 @@ pub struct Reset {
     pub seq: SeqNumber,
     /// With it the ACK bit is set.
     pub ack: Option<SeqNumber>,
-    /// Where the connection's timestamps began, and what they echo, if it has them.
-    pub stamps: Option<(u32, u32)>,
+    /// Where our clock of timestamps began, and what to echo, if it holds the option.
+    pub stamp: Option<(u32, u32)>,
+    /// What it is signed with.
+    pub key: Option<SignatureKey>,
+    /// The peer's UDP port, if it goes in a datagram.
+    pub udp_port: u16,
 }
 
 impl Reset {
@@ -26,13 +31,16 @@ impl Reset {
         if segment.has(Flags::RST) {
             return None;
         }
+        let (stamp, udp_port) = (None, segment.udp_port);
         Some(if segment.has(Flags::ACK) {
             // <SEQ=SEG.ACK><CTL=RST>
             Reset {
                 tuple,
                 seq: segment.ack,
                 ack: None,
-                stamps: None,
+                stamp,
+                key: None,
+                udp_port,
             }
         } else {
             // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
@@ -40,7 +48,9 @@ impl Reset {
                 tuple,
                 seq: SeqNumber(0),
                 ack: Some(segment.seq.plus(segment.len())),
-                stamps: None,
+                stamp,
+                key: None,
+                udp_port,
             }
         })
     }

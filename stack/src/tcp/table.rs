@@ -14,6 +14,7 @@ use crate::tcp::connection::Connection;
 use crate::tcp::fast_open;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::signature::Signatures;
 use crate::tcp::siphash::Key;
 use crate::tcp::tuple::Tuple;
 
@@ -22,6 +23,7 @@ pub struct Fresh {
     pub local: Option<SocketAddr>,
     pub options: SocketOptions,
     pub fast_open: fast_open::Settings,
+    pub signatures: Signatures,
 }
 
 /// What a handle leads to. Boxed, so that a slot is two words and growth moves little.

@@ -7,13 +7,18 @@
 //! - `loss`: retransmission and recovery
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
+//! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `signature`: segments that are signed
+//! - `urgent`: a mark in the stream
+//! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
 
 mod chaos;
 mod closing;
+mod ecn;
 mod errors;
 mod fast_open;
 mod flow;
@@ -22,5 +27,8 @@ mod loss;
 mod opening;
 mod profiles;
 mod requirements;
+mod signature;
 mod stream;
+mod udp_tunnel;
+mod urgent;
 mod util;
