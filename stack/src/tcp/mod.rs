@@ -10,8 +10,8 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
-//!   ask about
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
+//!   its octets and is told of them; `info`, `meter` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
@@ -23,7 +23,7 @@
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
 mod acceptance;
 mod ack;
@@ -76,6 +76,7 @@ mod transmit;
 mod tuple;
 mod urgent;
 mod user_calls;
+mod written;
 
 #[cfg(test)]
 mod tests;
