@@ -38,6 +38,7 @@ pub fn tcp() -> TcpProfile {
         sockets: Sockets { measure: true },
         acks: Acks {
             every_second: true,
+            of_old_segments: true,
             ..Acks::default()
         },
         closing: Closing {

@@ -104,12 +104,15 @@ pub struct Seldom {
     pub signature: Option<SignatureKey>,
     /// Urgent data.
     pub urgent: Urgent,
+    /// Octets that came before the handshake was over.
+    pub with_syn: u32,
 }
 
 static NOTHING: Seldom = Seldom {
     opening: None,
     signature: None,
     urgent: Urgent::NONE,
+    with_syn: 0,
 };
 
 /// One connection.
@@ -374,7 +377,13 @@ impl Connection {
     fn window_limit(&self, profile: &TcpProfile) -> usize {
         match profile.buffers.first_window {
             Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
-                let received = self.rcv.nxt.since(self.rcv.irs);
+                let received = match crate::tcp::state::is_synchronized(self.state) {
+                    true => {
+                        let received = self.rcv.nxt.since(self.rcv.irs);
+                        received.saturating_sub(self.seldom().with_syn)
+                    }
+                    false => 0,
+                };
                 first.saturating_add(received.saturating_mul(2)) as usize
             }
             _ => usize::MAX,
