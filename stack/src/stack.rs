@@ -1,11 +1,11 @@
 //! The stack: interface, neighbours, IP, ICMP, UDP and TCP put together, as the wire sees them.
 //!
-//! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never transmits; [`NetStack::transmit`]
-//! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
-//! where it was promised. Applications come in by `sockets`, administrators by `administration`. This file makes a stack
-//! and keeps its deadlines.
+//! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never
+//! transmits; [`NetStack::transmit`] sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the
+//! device has no room for stays where it was promised. Applications come in by `sockets`, administrators by `admin`.
+//! This file makes a stack and keeps its deadlines.
 
-mod administration;
+mod admin;
 mod input;
 mod input_v6;
 mod output;

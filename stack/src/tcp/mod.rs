@@ -23,10 +23,11 @@
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `admin` what is seen from outside
 
 mod acceptance;
 mod ack;
+mod admin;
 mod agreed;
 mod assembler;
 mod congestion;
@@ -46,7 +47,6 @@ mod info;
 mod input;
 mod isn;
 mod listen;
-mod listing;
 mod md5;
 mod meter;
 mod open;
@@ -80,7 +80,7 @@ mod user_calls;
 #[cfg(test)]
 mod tests;
 
+pub use admin::Listed;
 pub use engine::Tcp;
-pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
 pub use siphash::Key;

@@ -65,9 +65,9 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
-    /// Places that there are, free ones counted.
-    pub fn places(&self) -> u32 {
-        self.slots.len() as u32
+    /// Places, free ones counted: handles are below.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// The slot of an index; a free one if there is none.

@@ -12,7 +12,7 @@ use stack::stack::{Stack, StackConfig};
 use stack::wire::ethernet::{self, EtherType, Frame};
 use xenemu::abi::{Fuel, Instant, Sink};
 
-use super::config::{Config, IpVersion};
+use super::config::Config;
 use super::subject::Subject;
 use crate::packetdrill::environment::Host;
 
@@ -31,7 +31,6 @@ impl Sink for Nowhere {
 /// A stack, a process on it, and a cable to the gateway.
 pub struct Raw {
     pub(super) stack: Stack,
-    pub(super) is_v6: bool,
     device: RawDevice,
     process: Process,
 }
@@ -65,7 +64,6 @@ impl Raw {
         };
         Raw {
             stack,
-            is_v6: config.ip_version != IpVersion::V4,
             device: RawDevice::new(caps, CABLE),
             process: Process::new(personality),
         }
