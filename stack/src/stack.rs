@@ -2,10 +2,10 @@
 //!
 //! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never
 //! transmits; [`NetStack::transmit`] sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the
-//! device has no room for stays where it was promised. Applications come in by `sockets`, administrators by `admin`.
+//! device has no room for stays where it was promised. Applications come in by `sockets`, administrators by `administration`.
 //! This file makes a stack and keeps its deadlines.
 
-mod admin;
+mod administration;
 mod input;
 mod input_v6;
 mod output;

@@ -148,6 +148,10 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     if *value == OptionValue::Null {
         return Err(Errno::EFAULT);
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        let octets = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+        return fast_open_keys(octets).ok_or(Errno::EINVAL);
+    }
     if len < INT {
         return Err(Errno::EINVAL);
     }
@@ -157,9 +161,6 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             N::Linger => Ok(O::Linger(on.then_some(seconds))),
             _ => Err(Errno::EINVAL),
         };
-    }
-    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
-        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
     }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
@@ -241,11 +242,11 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::Cork(on)
         | O::QuickAck(on)
         | O::InQueue(on)
-        | O::NoOptions(on) => i64::from(on),
+        | O::NoOptions(on)
+        | O::FastOpenConnect(on)
+        | O::FastOpenNoCookie(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) | O::RemoteUdpPort(bytes) => i64::from(bytes),
-        O::FastOpen(queue) => i64::from(queue),
-        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
         O::FastOpenKeys(_) | O::Signature(_) => unreachable!("it is octets"),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
         O::HopLimit(limit) => limit.map_or(-1, i64::from),
@@ -257,6 +258,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepInterval(number)
         | O::KeepInit(number)
         | O::NotSentLowat(number)
+        | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
         O::Linger(seconds) => {

@@ -323,7 +323,7 @@ impl Connection {
             if self.marks.contains(Marks::READ_SHUT) {
                 self.inbox.discard(&mut shared.pool);
             }
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS | Marks::NEWS_READ;
         }
         if had_gaps || seq != next {
             // RFC 5681, 4.2: out of order, or filling a gap: at once.
@@ -353,7 +353,7 @@ impl Connection {
         self.rcv.nxt = self.rcv.nxt.plus(1);
         self.rcv.offered(0);
         self.ack.now();
-        self.marks |= Marks::NEWS;
+        self.marks |= Marks::NEWS_OF_ALL;
         match state::after_fin(self.state(), self.fin_acked()) {
             Some(TcpState::TimeWait) => self.time_wait(shared, now),
             Some(next) => self.enter(shared, next),

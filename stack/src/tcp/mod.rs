@@ -10,8 +10,8 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
-//!   ask about
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
+//!   its octets and is told of them; `info`, `meter` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
@@ -23,11 +23,10 @@
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together; `admin` what is seen from outside
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
 mod acceptance;
 mod ack;
-mod admin;
 mod agreed;
 mod assembler;
 mod congestion;
@@ -47,6 +46,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod md5;
 mod meter;
 mod open;
@@ -76,11 +76,12 @@ mod transmit;
 mod tuple;
 mod urgent;
 mod user_calls;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
-pub use admin::Listed;
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
 pub use siphash::Key;

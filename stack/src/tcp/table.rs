@@ -65,9 +65,9 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
-    /// Places, free ones counted: handles are below.
-    pub fn slots(&self) -> usize {
-        self.slots.len()
+    /// Places that there are, free ones counted.
+    pub fn places(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The slot of an index; a free one if there is none.
@@ -162,17 +162,15 @@ impl Table {
         matches!(self.slot(index), Slot::Connection(c) if c.tuple == *tuple)
     }
 
-    /// The listener for a local address: one at exactly this address first, then one at any of its version, then one
-    /// at any of both versions (RFC 3493, section 5.3).
+    /// The listener for a local address: one at exactly this address first, then one at any.
     pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
-        let at = |ip: IpAddress| self.listeners.get(&SocketAddr::new(ip, local.port()));
+        let any: IpAddress = match local.ip() {
+            IpAddress::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddress::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
         self.listeners
             .get(&local)
-            .or_else(|| {
-                let v4 = local.is_ipv4();
-                v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
-            })
-            .or_else(|| at(Ipv6Addr::UNSPECIFIED.into()))
+            .or_else(|| self.listeners.get(&SocketAddr::new(any, local.port())))
             .copied()
     }
 

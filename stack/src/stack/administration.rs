@@ -1,4 +1,4 @@
-//! The stack as its administrator sees it: settings, lists, counters.
+//! The stack as its administrator sees it: settings, sockets, and what is remembered of others.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -11,8 +11,8 @@ use crate::profile::Profile;
 use crate::tcp::Listed;
 
 impl Stack {
-    /// Another profile, as settings change: TCP asks the new one at every step, and a connection keeps only what its
-    /// handshake has settled. What lies below the transports stays as it was made.
+    /// Another profile, as an administrator's settings change: TCP asks the new one at every step, and a connection keeps
+    /// only what its handshake has settled. What lies below the transports stays as it was made.
     pub fn set_profile(&mut self, profile: Rc<Profile>) {
         self.tcp.set_profile(profile.clone());
         self.profile = profile;
@@ -23,17 +23,17 @@ impl Stack {
         self.output.set_neighbour(ip, mac);
     }
 
-    /// All TCP sockets, half-open connections counted.
+    /// All TCP sockets, connections that no handle leads to among them.
     pub fn tcp_sockets(&self) -> Vec<Listed> {
         self.tcp.list()
     }
 
-    /// Aborts all TCP connections in a state.
+    /// Ends all TCP connections in a state, without a word to anybody (`tcpdrop(8)`).
     pub fn drop_tcp_connections(&mut self, state: TcpState) {
         self.tcp.drop_connections(state);
     }
 
-    /// Forgets what was learned of destinations: Fast Open cookies, and what else a cache of hosts holds.
+    /// Forgets what was learnt of other hosts: Fast Open cookies, path MTUs, what else a cache of hosts holds.
     pub fn forget_peers(&mut self) {
         self.tcp.forget_destinations();
         self.output.paths = PathMtus::default();
