@@ -57,6 +57,8 @@ impl Icmp {
             }
             Kind::Unreachable(Unreachable::NoRoute) => IcmpError::NetUnreachable,
             Kind::Unreachable(Unreachable::Port) => IcmpError::PortUnreachable,
+            // Prohibited, source address failed policy, reject route (RFC 4443, section 3.1).
+            Kind::Unreachable(Unreachable::Other(1 | 5 | 6)) => IcmpError::Prohibited,
             Kind::Unreachable(Unreachable::Address | Unreachable::Other(_)) => {
                 IcmpError::HostUnreachable
             }

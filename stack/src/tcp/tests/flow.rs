@@ -295,3 +295,15 @@ fn readiness_is_told_once_each_time_it_grows() {
     assert!(solo.host.tcp.ready(socket).contains(Ready::WRITE));
     solo.sent_within(50 * MS);
 }
+
+#[test]
+fn an_application_can_have_smaller_segments_during_a_connection() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let smaller = crate::api::SocketOption::MaxSeg(1_000);
+    solo.host.tcp.set_option(socket, smaller).expect("owned");
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 1_500])
+        .expect("room");
+    assert_eq!(solo.sent(), [". 1:1001(1000) ack 1"]);
+}

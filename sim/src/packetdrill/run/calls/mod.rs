@@ -130,7 +130,12 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
                 fd: files.of(fd)?,
                 from: datas(message, personality)?,
                 flags: read::message_flags(flags)?,
-                to: None,
+                to: match message.get("msg_name") {
+                    Some(name) if !read::is_null(name) => {
+                        Some(read::address(name, config, remote)?)
+                    }
+                    _ => None,
+                },
             }
         }
         ("shutdown", [fd, how]) => Posix::Shutdown {
@@ -298,7 +303,7 @@ fn option_value(expr: &Expr, personality: &Personality) -> Result<OptionValue, F
     let value = read::pointed(expr);
     match &value.kind {
         ExprKind::Word(word) if word == "NULL" => Ok(OptionValue::Null),
-        ExprKind::Text(pieces) => Ok(OptionValue::Bytes(pieces.concat().into_bytes())),
+        ExprKind::Text(pieces) => Ok(OptionValue::Bytes(read::octets(pieces))),
         ExprKind::Structure(s) if s.kind == StructureKind::Linger => {
             let field = |name| {
                 let field = s.get(name).expect("a linger has its fields");
