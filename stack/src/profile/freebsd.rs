@@ -2,8 +2,8 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
-    TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Nagle, SEC,
+    Sockets, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -34,6 +34,7 @@ pub fn tcp() -> TcpProfile {
             every_octet: true,
             accept_what_fits: true,
             doubled: false,
+            told_when_doubled: false,
         },
         sockets: Sockets { measure: true },
         acks: Acks {
@@ -72,6 +73,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        nagle: Nagle::OutBefore,
         urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.

@@ -2,8 +2,8 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
-    TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Nagle, SEC,
+    Sockets, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -29,6 +29,7 @@ pub fn tcp() -> TcpProfile {
             recv_most: Some(6 << 20),
             first_window: Some(65_535),
             round_up: true,
+            told_when_doubled: true,
             doubled: true,
             ..Buffers::default()
         },
@@ -72,6 +73,7 @@ pub fn tcp() -> TcpProfile {
         },
         resets_hold_stamps: true,
         drops_unexpected_signature: true,
+        nagle: Nagle::SmallSegmentOut,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

@@ -35,7 +35,7 @@ pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
 pub use sockets::Sockets;
-pub use tcp::{CongestionAlgorithm, TcpProfile};
+pub use tcp::{CongestionAlgorithm, Nagle, TcpProfile};
 pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;

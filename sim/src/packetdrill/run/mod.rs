@@ -539,11 +539,7 @@ impl<'s, S: Subject> Run<'s, S> {
         };
         let posix = calls::translate(call, &context)?;
         let subject_of = call.arguments.first().and_then(|fd| fd.integer());
-        let connects = match call.name.as_str() {
-            "connect" => true,
-            "sendto" => calls::names_a_peer(call),
-            _ => false,
-        };
+        let connects = calls::names_a_peer(&posix);
         if let (true, Some(descriptor)) = (connects, subject_of) {
             self.remote.connecting(descriptor);
         }

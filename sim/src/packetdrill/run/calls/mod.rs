@@ -197,10 +197,12 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
     })
 }
 
-/// Does a `sendto` name a peer? Then it may connect its socket.
-pub fn names_a_peer(call: &Call) -> bool {
-    let address = call.arguments.get(4);
-    address.is_some_and(|address| !read::is_null(address))
+/// Whether the call goes to a peer that it names.
+pub fn names_a_peer(call: &Posix) -> bool {
+    matches!(
+        call,
+        Posix::Connect { .. } | Posix::Send { to: Some(_), .. }
+    )
 }
 
 const SPLICE_F_NONBLOCK: i64 = 2;
