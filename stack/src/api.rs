@@ -151,9 +151,9 @@ bitflags::bitflags! {
         /// `POLLERR`: an error is pending.
         const ERROR = 16;
         /// `POLLPRI`: urgent data are announced, and the reader is not past them.
-        const URGENT = 64;
+        const URGENT = 32;
         /// `POLLERR` as well: the error queue has something to tell.
-        const REPORTS = 32;
+        const REPORTS = 64;
     }
 }
 

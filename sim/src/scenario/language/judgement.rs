@@ -78,6 +78,8 @@ const NOTES: Kind = Choice(&[
     "listen-overflow",
     "renege",
     "retransmit",
+    "tail-probe",
+    "spurious",
 ]);
 const LIVES: Kind = Choice(&[
     "created",

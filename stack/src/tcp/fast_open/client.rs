@@ -194,10 +194,9 @@ impl Connection {
 
     /// Data of the SYN that are not acknowledged go at once, without anybody being blamed for a loss (RFC 7413, 4.2.1).
     pub fn resend_syn_data(&mut self) {
-        if self.snd.has_outstanding() {
+        if self.snd.nxt != self.snd.una {
             self.snd.nxt = self.snd.una;
             self.rto.stop_timing();
-            self.recovery.timeout(self.snd.una, self.snd.max);
         }
     }
 
