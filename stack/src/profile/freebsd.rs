@@ -3,7 +3,7 @@
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
     Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Nagle, SEC,
-    Sockets, TcpProfile,
+    Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -47,6 +47,7 @@ pub fn tcp() -> TcpProfile {
             ..Closing::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,

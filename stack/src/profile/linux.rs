@@ -3,7 +3,7 @@
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
-    Nagle, Recovery, SEC, SlowStart, Sockets, TcpProfile,
+    Nagle, Recovery, SEC, SlowStart, Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -57,6 +57,7 @@ pub fn tcp() -> TcpProfile {
             ..Congestion::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             tolerate_missing_stamp: true,
             ..Defence::default()
         },

@@ -30,7 +30,7 @@ pub use acks::Acks;
 pub use buffers::Buffers;
 pub use closing::Closing;
 pub use congestion::{Congestion, SlowStart};
-pub use defence::{Blackhole, Defence};
+pub use defence::{Blackhole, Defence, SynCookies};
 pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};

@@ -347,7 +347,7 @@ impl Connection {
                 Marks::WAS_IDLE,
                 idle || self.marks.contains(Marks::WAS_IDLE),
             );
-            if plan.len < self.full_size() {
+            if plan.len < self.full_size() && !again {
                 self.snd.small = end;
             }
         }
