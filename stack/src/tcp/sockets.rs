@@ -360,6 +360,9 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
+                if let SocketOption::MaxSeg(mss) = option {
+                    connection.lower_segment_size(mss);
+                }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
                 }
