@@ -169,6 +169,7 @@ impl Lab {
             Call::Socket {
                 domain: Domain::Inet,
                 kind: SocketKind::Stream,
+                protocol: SocketKind::Stream,
                 status,
             },
         ) as Fd

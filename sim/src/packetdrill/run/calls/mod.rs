@@ -218,14 +218,16 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
         ExprKind::Or(parts) => parts.iter().filter_map(Expr::word).collect(),
         _ => kind.word().into_iter().collect(),
     };
-    let sort = match (words.first(), protocol.word(), protocol.integer()) {
-        (Some(&"SOCK_STREAM"), Some("IPPROTO_TCP"), _) | (Some(&"SOCK_STREAM"), _, Some(0)) => {
-            SocketKind::Stream
-        }
-        (Some(&"SOCK_DGRAM"), Some("IPPROTO_UDP"), _) | (Some(&"SOCK_DGRAM"), _, Some(0)) => {
-            SocketKind::Datagram
-        }
-        _ => return Err(read::unsupported(kind, "a socket of this protocol")),
+    let sort = match words.first() {
+        Some(&"SOCK_STREAM") => SocketKind::Stream,
+        Some(&"SOCK_DGRAM") => SocketKind::Datagram,
+        _ => return Err(read::unsupported(kind, "a socket's kind")),
+    };
+    let protocol = match (protocol.word(), protocol.integer()) {
+        (Some("IPPROTO_TCP"), _) => SocketKind::Stream,
+        (Some("IPPROTO_UDP"), _) => SocketKind::Datagram,
+        (_, Some(0)) => sort,
+        _ => return Err(read::unsupported(protocol, "a socket's protocol")),
     };
     let mut status = Status::empty();
     for word in words.iter().skip(1) {
@@ -238,6 +240,7 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
     Ok(Posix::Socket {
         domain,
         kind: sort,
+        protocol,
         status,
     })
 }
