@@ -91,6 +91,31 @@ pub struct Config {
     pub lenient_calls: bool,
 }
 
+/// The options that a run heeds, or that say nothing to a machine that is simulated.
+pub const HEEDED: [&str; 21] = [
+    "ip_version",
+    "local_ip",
+    "remote_ip",
+    "gateway_ip",
+    "netmask_ip",
+    "local_linklocal_ip",
+    "gateway_linklocal_ip",
+    "bind_port",
+    "connect_port",
+    "mtu",
+    "tolerance_usecs",
+    "tcp_ts_tick_usecs",
+    "tcp_ts_ecr_scaled",
+    "strict_segments",
+    "non_fatal",
+    "udp_encapsulation",
+    "define",
+    "wire_protocol",
+    "is_anyip",
+    "send_omit_free",
+    "no_cleanup",
+];
+
 const HINT: &str = "the options that a run heeds are listed by `evilbit packetdrill --list`";
 
 impl Config {

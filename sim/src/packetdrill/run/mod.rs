@@ -57,10 +57,12 @@ use super::ast::{Action, Code, Event};
 use super::call::Call;
 use super::code::{self, Block};
 use super::command::Command;
+use super::construct::{Construct, constructs};
 use super::environment::Environment;
 use super::icmp::{Echoed, Icmp};
 use super::ip::IpInfo;
 use super::packet::{Body, Direction, Packet};
+use super::support;
 use super::tcp::{Segment, Sequence, Start};
 use super::time::When;
 use crate::plan::Span;
@@ -88,6 +90,16 @@ pub struct RunOptions {
 /// Runs a script from its first event to its end.
 pub fn run(script: &Script, options: &RunOptions) -> Verdict {
     let dialect = Dialect::guess(script);
+    let used = constructs(script);
+    let unknown: Vec<String> = used
+        .iter()
+        .filter(|c| support::blocks(c))
+        .map(Construct::to_string)
+        .collect();
+    if !unknown.is_empty() {
+        let what = format!("it uses what cannot be run: {}", unknown.join(", "));
+        return Verdict::skipped(Failure::new(script.events[0].place.0, what));
+    }
     let config = match Config::of(script, dialect) {
         Ok(config) => config,
         Err(problem) => return Verdict::skipped(problem.into()),

@@ -3,7 +3,7 @@
 
 mod arguments;
 pub mod judge;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -56,6 +56,52 @@ pub struct Context<'a> {
     pub personality: &'a Personality,
     pub files: &'a Files,
 }
+
+/// All calls that [`translate`] knows.
+pub const NAMES: [&str; 25] = [
+    "socket",
+    "bind",
+    "listen",
+    "accept",
+    "connect",
+    "read",
+    "write",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendto",
+    "sendmsg",
+    "shutdown",
+    "close",
+    "fcntl",
+    "ioctl",
+    "getsockopt",
+    "setsockopt",
+    "poll",
+    "epoll_create",
+    "epoll_ctl",
+    "epoll_wait",
+    "pipe",
+    "splice",
+];
+
+/// All structures and functions that arguments may have.
+pub const VALUES: [&str; 13] = [
+    "sockaddr",
+    "htons",
+    "inet_addr",
+    "inet_pton",
+    "msghdr",
+    "cmsghdr",
+    "iovec",
+    "group",
+    "pollfd",
+    "epoll_event",
+    "linger",
+    "scm_timestamping",
+    "sock_extended_err",
+];
 
 /// The typed call that a line asks for.
 pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
