@@ -150,8 +150,10 @@ bitflags::bitflags! {
         const HANGUP = 8;
         /// `POLLERR`: an error is pending.
         const ERROR = 16;
+        /// `POLLPRI`: urgent data are announced, and the reader is not past them.
+        const URGENT = 32;
         /// `POLLERR` as well: the error queue has something to tell.
-        const REPORTS = 32;
+        const REPORTS = 64;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::tcp::IcmpError;
 use crate::wire::icmpv4::{self, Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::icmpv6;
 use crate::wire::ipv4::{self, Protocol};
+use crate::wire::udp;
 
 /// An error and its quotation make a packet of at most 576 bytes (RFC 1812, section 4.3.2.3).
 const QUOTE: usize = 576 - ipv4::HEADER - icmpv4::HEADER;
@@ -66,6 +67,29 @@ pub struct Report {
     /// The quoted segment's sequence number, if it was TCP's.
     pub seq: u32,
     pub error: IcmpError,
+    /// What lies in a quoted datagram, if it holds a segment.
+    pub inside: Option<Inside>,
+}
+
+/// The beginning of a segment that a quoted datagram holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub seq: u32,
+}
+
+impl Inside {
+    /// Of what is quoted of a packet behind its IP header.
+    pub fn of(protocol: Protocol, quoted: &[u8]) -> Option<Inside> {
+        let datagram = (protocol == Protocol::UDP).then_some(quoted)?;
+        let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
+        Some(Inside {
+            local_port: u16::from_be_bytes([a, b]),
+            remote_port: u16::from_be_bytes([c, d]),
+            seq: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
 }
 
 /// Where a received message came from, and to which of our addresses.
@@ -236,6 +260,7 @@ pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'s
         remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
         seq: u32::from_be_bytes([e, f, g, h]),
         error,
+        inside: Inside::of(quoted.protocol(), quoted.payload()),
     })
 }
 

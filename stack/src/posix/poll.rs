@@ -24,6 +24,7 @@ pub(super) fn of_socket(ready: Ready) -> PollEvents {
         (Ready::READ_CLOSED, PollEvents::RDHUP),
         (Ready::HANGUP, PollEvents::HUP),
         (Ready::ERROR, PollEvents::ERR),
+        (Ready::URGENT, PollEvents::PRI),
         (Ready::REPORTS, PollEvents::ERR),
     ] {
         if ready.contains(is) {

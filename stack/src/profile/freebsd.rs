@@ -2,7 +2,8 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Acks, Buffers, Closing, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
+    TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -50,6 +51,11 @@ pub fn tcp() -> TcpProfile {
             time_wait_wants_ack: true,
             ..Defence::default()
         },
+        ecn: Ecn {
+            // net.inet.tcp.ecn.enable: 2; net.inet.tcp.ecn.maxretries
+            mode: EcnMode::Passive,
+            asking_retries: 1,
+        },
         fast_open: FastOpen {
             // net.inet.tcp.fastopen.client_enable
             client: true,
@@ -66,6 +72,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,

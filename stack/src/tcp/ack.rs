@@ -33,6 +33,7 @@ impl Connection {
         } else if segment.ack == self.snd.una && self.is_duplicate(segment, sacked, new_window) {
             self.duplicate(shared);
         }
+        self.take_ecn_echo(segment);
         if segment.ack.ge(self.snd.una) && self.snd.is_newer(segment) {
             self.take_window(now, segment);
         }

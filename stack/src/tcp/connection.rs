@@ -28,6 +28,7 @@ use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
 use crate::tcp::tuple::Tuple;
+use crate::tcp::urgent::Urgent;
 use crate::tcp::written::Written;
 
 /// Who answers for a connection.
@@ -85,6 +86,10 @@ bitflags::bitflags! {
         const MORE = 1 << 15;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
+        const ECN_ECHO = 1 << 21;
+        /// The window was reduced because of a mark; the peer shall know.
+        const ECN_REDUCED = 1 << 22;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
     }
@@ -105,7 +110,11 @@ pub struct Connection {
     pub options: SocketOptions,
     /// What Fast Open needs to know until the handshake is over.
     pub opening: Option<Box<Opening>>,
+    /// Urgent data, if there ever were any.
+    pub urgent: Option<Box<Urgent>>,
     pub agreed: Agreed,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -160,6 +169,8 @@ impl Connection {
             agreed,
             options,
             opening: None,
+            urgent: None,
+            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -203,7 +214,11 @@ impl Connection {
     pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        let tunnel = match self.options.udp_port {
+            0 => 0,
+            _ => profile.udp_tunnel.overhead,
+        };
+        self.agreed.set_mtu(route.mtu, ipv6, tunnel, limit);
         if route.path_mtu < route.mtu {
             let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
             self.agreed.limit_path(mtu, profile);
@@ -240,10 +255,13 @@ impl Connection {
 
     /// A RST that the peer accepts.
     pub fn reset_peer(&self, shared: &mut Shared) {
+        let stamped = shared.tcp().resets_hold_stamps && self.agreed.timestamps;
         shared.reset(Reset {
             tuple: self.tuple,
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
+            stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            udp_port: self.options.udp_port,
         });
     }
 
@@ -394,6 +412,7 @@ impl Connection {
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
         ready.set(Ready::READ, self.is_readable() || no_more);
+        ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

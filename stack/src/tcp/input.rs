@@ -45,7 +45,9 @@ impl Connection {
         self.check_reset(shared, now, segment)?;
         self.check_syn(shared, now, segment)?;
         self.heard(now);
+        self.take_ecn_marks(segment);
         self.check_ack(shared, now, segment)?;
+        self.check_urgent(segment);
         self.take_text(shared, now, segment)?;
         self.check_fin(shared, now, segment);
         Continue(())
@@ -246,11 +248,9 @@ impl Connection {
         if self.state() == TcpState::SynReceived {
             // SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED; anything else is answered <SEQ=SEG.ACK><CTL=RST>.
             if !(segment.ack.gt(self.snd.una) && segment.ack.le(self.snd.max)) {
-                shared.reset(Reset {
-                    tuple: self.tuple,
-                    seq: segment.ack,
-                    ack: None,
-                });
+                if let Some(reset) = Reset::answer(self.tuple, segment) {
+                    shared.reset(reset);
+                }
                 return Break(());
             }
             self.snd.set_window(segment);

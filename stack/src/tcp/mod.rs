@@ -18,6 +18,8 @@
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ecn`: marks instead of losses
+//! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
@@ -31,6 +33,7 @@ mod connection;
 mod deadlines;
 mod delayed_ack;
 mod demux;
+mod ecn;
 mod emit;
 mod engine;
 mod expire;
@@ -68,6 +71,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod urgent;
 mod user_calls;
 mod written;
 

@@ -325,6 +325,12 @@ impl Tcp {
                 }
                 fresh.options.set(option, profile)
             }
+            // Once a socket listens or is connected, where its segments go is settled.
+            Some(Slot::Listener(_) | Slot::Connection(_))
+                if matches!(option, SocketOption::RemoteUdpPort(_)) =>
+            {
+                Err(SocketError::EINVAL)
+            }
             Some(Slot::Listener(listener)) => {
                 if listener.fast_open.set(option) {
                     return Ok(());
@@ -368,6 +374,15 @@ impl Tcp {
             Slot::Fresh(_) => Ok(info::without_connection(TcpState::Closed)),
             Slot::Listener(_) => Ok(info::without_connection(TcpState::Listen)),
             Slot::Connection(c) if c.owner == Owner::Application => Ok(c.info(&self.shared, now)),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// Octets to be read until the reader is past the urgent data; none: it is (`SIOCATMARK` asks whether it is one).
+    pub fn urgent_ahead(&self, socket: SocketId) -> Result<Option<u32>, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.urgent_ahead()),
+            Slot::Fresh(_) | Slot::Listener(_) => Err(SocketError::EINVAL),
             _ => Err(SocketError::EBADF),
         }
     }

@@ -69,9 +69,11 @@ impl Connection {
     pub fn next_segment(&self, shared: &Shared) -> Option<Plan> {
         match self.state() {
             TcpState::Closed | TcpState::Listen => return None,
-            TcpState::SynSent => return self.syn(Flags::SYN),
+            TcpState::SynSent => {
+                return self.syn(Flags::SYN | self.ecn_setup(&shared.tcp().ecn));
+            }
             TcpState::SynReceived => {
-                if let Some(plan) = self.syn(Flags::SYN | Flags::ACK) {
+                if let Some(plan) = self.syn(Flags::SYN | Flags::ACK | self.ecn_grant()) {
                     return Some(plan);
                 }
                 if self.may_send_early()
@@ -301,6 +303,9 @@ impl Connection {
             self.note_sent(now, plan.seq.plus(plan.len));
         }
         self.marks -= Marks::OVERRIDE;
+        if self.agreed.ecn && plan.why == Why::Next && plan.len > 0 && !again {
+            self.marks -= Marks::ECN_REDUCED;
+        }
         if end != plan.seq && plan.why != Why::Probe {
             self.sequence_sent(shared, now, plan, again);
         }

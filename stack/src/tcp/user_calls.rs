@@ -46,6 +46,9 @@ impl Connection {
         if taken < data.len() {
             self.marks |= Marks::SEND_BLOCKED;
         }
+        if flags.contains(SendFlags::OOB) && taken > 0 {
+            self.mark_urgent();
+        }
         self.note_limit(now);
         if taken == 0 && !data.is_empty() {
             return Err(SocketError::EAGAIN);
@@ -69,6 +72,11 @@ impl Connection {
         to: &mut [u8],
         flags: RecvFlags,
     ) -> Result<usize, SocketError> {
+        if flags.contains(RecvFlags::OOB) {
+            return self.recv_urgent(shared, to);
+        }
+        let most = self.until_mark(shared, to.len());
+        let to = &mut to[..most];
         if !self.inbox.is_empty() {
             let n = if flags.is_empty() {
                 self.inbox.read(&mut shared.pool, to)
