@@ -254,7 +254,9 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let taken = connection.send(&mut self.shared, now, data, flags);
-        self.settle(socket.0);
+        if taken != Err(SocketError::EAGAIN) {
+            self.settle(socket.0);
+        }
         taken
     }
 
