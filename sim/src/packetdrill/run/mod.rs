@@ -1,7 +1,8 @@
 //! Running a script: its events in their order, on virtual time, against a stack of this testbed.
 //!
 //! - [`config`]: what the script runs with; [`clock`]: when its events are due
-//! - [`subject`]: what is tested, on its way to the network: [`raw`], with what commands do to it in `host`
+//! - [`subject`]: what is tested, on its way to the network: [`raw`], with what commands do to it in
+//!   `host`, or [`xen`]
 //! - [`remote`]: the script's side of the connection, which translates between its numbers and the live ones
 //! - inbound packets: [`build`], with [`icmp_names`] and [`wire_options`]
 //! - outbound packets: [`live`] takes them apart, [`merge`] puts together what was cut, [`check`] compares
@@ -29,6 +30,7 @@ pub mod remote;
 pub mod subject;
 pub mod verdict;
 pub mod wire_options;
+pub mod xen;
 
 #[cfg(test)]
 mod tests;
@@ -85,6 +87,17 @@ const SEED: [u8; 32] = *b"a script decides all but the ISN";
 pub struct RunOptions {
     /// The profile of the stack under test; without one, that of the system that the script was written for.
     pub profile: Option<String>,
+    pub path: Path,
+}
+
+/// The stack's way to the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Path {
+    /// A device that is a queue of frames.
+    #[default]
+    Raw,
+    /// A vif of a domain on an emulated Xen machine.
+    Xen,
 }
 
 /// Runs a script from its first event to its end.
@@ -112,13 +125,25 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Dialect::Nplab => Personality::freebsd(),
     };
     let environment = Environment::new(profile);
-    let subject = raw::Raw::new(&config, environment.profile(), personality.clone(), SEED);
-    let mut run = Run::new(script, config, personality, environment, subject);
-    let ending = match run.script() {
-        Ok(()) => Ending::Passed,
-        Err(failure) => Ending::Failed(failure),
-    };
-    run.verdict(ending)
+    let (profile, habits) = (environment.profile(), personality.clone());
+    match options.path {
+        Path::Raw => {
+            let subject = raw::Raw::new(&config, profile, habits, SEED);
+            Run::new(script, config, personality, environment, subject).to_the_end()
+        }
+        Path::Xen => {
+            let seed = u64::from_le_bytes(*SEED.first_chunk().expect("32 bytes"));
+            match xen::Xen::new(&config, profile, habits, seed, BEGIN) {
+                Ok(subject) => {
+                    Run::new(script, config, personality, environment, subject).to_the_end()
+                }
+                Err(why) => {
+                    let place = script.events[0].place.0;
+                    Verdict::skipped(Failure::new(place, why.to_string()))
+                }
+            }
+        }
+    }
 }
 
 /// The tools bring their interface up long before a script begins: nobody has to be asked about its address any more.
@@ -193,7 +218,11 @@ impl<'s, S: Subject> Run<'s, S> {
         }
     }
 
-    fn verdict(self, ending: Ending) -> Verdict {
+    fn to_the_end(mut self) -> Verdict {
+        let ending = match self.script() {
+            Ok(()) => Ending::Passed,
+            Err(failure) => Ending::Failed(failure),
+        };
         let simulated = self.now.since(BEGIN);
         Verdict::new(ending, self.record, simulated)
     }
