@@ -20,8 +20,8 @@ use stack::wire::ethernet::{self, EtherType};
 use thiserror::Error;
 use xenemu::abi::{Guest, Instant, Sink};
 use xenemu::{
-    Action, Costs, DomainConfig, Frame, FrameId, GuestFactory, Machine, MachineConfig, OnExit,
-    Time, UplinkId, VifConfig,
+    Action, Costs, DomainConfig, Frame, FrameId, GuestFactory, LeakReport, Machine, MachineConfig,
+    OnExit, Time, UplinkId, VifConfig,
 };
 
 use super::config::Config;
@@ -285,6 +285,15 @@ impl Subject for Xen {
         self.ask(now, move |now, stack| {
             process.borrow_mut().resume(stack, now)
         })
+    }
+
+    /// The domain is destroyed, and has to leave nothing behind.
+    fn end(&mut self) -> Result<(), String> {
+        let left = self.machine.borrow_mut().destroy_all();
+        match left == LeakReport::default() {
+            true => Ok(()),
+            false => Err(format!("the domain left something behind: {left:?}")),
+        }
     }
 
     fn host(&mut self) -> &mut dyn Host {

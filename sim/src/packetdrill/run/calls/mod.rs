@@ -38,6 +38,11 @@ impl Files {
         self.0.get(&script).copied()
     }
 
+    /// All descriptors.
+    pub fn all(&self) -> Vec<Fd> {
+        self.0.values().copied().collect()
+    }
+
     /// The number stands for nothing any more.
     pub fn close(&mut self, script: i64) {
         self.0.remove(&script);
