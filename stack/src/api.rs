@@ -1,12 +1,19 @@
 //! All that the rest of the guest needs of a TCP/IP stack: [`NetStack`] towards the wire, [`Sockets`] towards the
 //! applications. A foreign stack that implements both runs the same applications on the same rings.
 
+mod info;
+mod options;
+mod wide;
+
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use thiserror::Error;
 use xen_abi::Instant;
 
+pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
+pub use self::options::{OptionName, SocketOption};
+pub use self::wide::{Queued, Received, RecvFlags, SendFlags, WideSockets};
 use crate::addr::{IpAddress, Mac};
 
 /// What a network device can do.
@@ -121,25 +128,8 @@ pub enum SocketError {
     EINPROGRESS,
     #[error("ENOBUFS: no room for another socket")]
     ENOBUFS,
-}
-
-/// Options of a socket. Setting and getting use the same names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketOption {
-    /// `TCP_NODELAY`
-    NoDelay(bool),
-    /// `SO_KEEPALIVE`
-    KeepAlive(bool),
-    /// `SO_RCVBUF`, bytes
-    RecvBuffer(usize),
-    /// `SO_SNDBUF`, bytes
-    SendBuffer(usize),
-    /// `SO_REUSEADDR`
-    ReuseAddr(bool),
-    /// `SO_LINGER`: `Some(0)` makes close send a RST.
-    Linger(Option<u32>),
-    /// `TCP_MAXSEG`, bytes
-    MaxSeg(u16),
+    #[error("ENOPROTOOPT: no such option")]
+    ENOPROTOOPT,
 }
 
 bitflags::bitflags! {

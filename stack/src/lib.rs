@@ -10,7 +10,7 @@
 //! - [`net`]: interface, neighbours, routing, IP both ways, ICMP, UDP. [`tcp`]: TCP, one file an idea.
 //! - [`stack`]: all of that put together; sans-IO, so it also runs alone on [`dev::raw`] (`examples/loopback.rs`).
 //! - [`dev`]: frontends for Xen's rings. [`os`], [`kernel`]: boot, the phases of a run, tasks.
-//! - [`app`]: what runs on top. [`quirk`]: the bug zoo's switches.
+//! - [`app`]: what runs on top. [`posix`]: a process with file descriptors, for programs in POSIX's shape. [`quirk`]: the bug zoo's switches.
 //!
 //! How a segment travels up, from the wire to the application:
 //!
@@ -49,6 +49,7 @@ pub mod event;
 pub mod kernel;
 pub mod net;
 pub mod os;
+pub mod posix;
 pub mod profile;
 pub mod quirk;
 pub mod seq;

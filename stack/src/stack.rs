@@ -2,8 +2,10 @@
 //!
 //! [`NetStack::receive`] takes a frame up as far as a socket (`input`), and never transmits; [`NetStack::transmit`]
 //! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
-//! where it was promised. Applications come in by `sockets`. This file makes a stack and keeps its deadlines.
+//! where it was promised. Applications come in by `sockets`, administrators by `administration`. This file makes a stack
+//! and keeps its deadlines.
 
+mod administration;
 mod input;
 mod output;
 mod sockets;
@@ -120,6 +122,7 @@ impl Stack {
             ..
         } = &mut self.output;
         neighbours.tick(now, interface, &self.fuel);
+        self.output.paths.expire(now);
         while let Some(parked) = self.output.neighbours.next_failed() {
             self.fuel.burn(1);
             let report = Packet::parse(&parked.packet)

@@ -1,108 +1,107 @@
-//! A comparison that has never found anything proves nothing. So mistakes are planted, by `--features planted`, and the
-//! comparison of `run --twice` must find each and name the first event in which two runs differ.
+//! A comparison that has never found anything proves nothing. So mistakes are planted in the binary, by a build with
+//! `--features planted`, and `evilbit run --twice` must find each, name the first event in which two runs differ, and
+//! exit with 1.
 #![cfg(feature = "planted")]
 
-use evilbit::divergence::divergence;
-use evilbit::oracle::Failure;
-use evilbit::plan::{Action, MachinePlan, Plan, Span, Timed};
-use evilbit::trace::Retention;
-use evilbit::view::Wanted;
-use evilbit::world::planted::{Mistake, Planted};
-use evilbit::world::sample::{act, domain, empty};
-use evilbit::world::{Builtin, Run, RunOptions, World};
-use tests::scenario;
-use xenemu::Time;
+use std::fs;
+use std::process::{Command, Output};
 
-fn options(planted: Planted) -> RunOptions {
-    RunOptions {
-        planted,
-        retention: Retention::Full,
-        ..RunOptions::default()
-    }
+use tests::binary::{evilbit, with_mistakes};
+use tests::scenario::root;
+
+/// Eight domains that are created at one instant.
+fn eight_at_once() -> String {
+    let each = |line: fn(u32) -> String| (0..8).map(line).collect::<String>();
+    let domains =
+        each(|n| format!("  domain \"d{n}\" guest=\"empty\" start=\"manual\" {{ vif; }}\n"));
+    let creates = each(|n| format!("  create \"d{n}\"\n"));
+    let about = "scenario \"eight\" { about \"Eight domains begin together\"; }\n";
+    format!("{about}machine \"m\" {{\n{domains}}}\nat \"1ms\" {{\n{creates}}}\n")
 }
 
-/// What `run --twice` says of a plan.
-fn twice(plan: &Plan, run: impl Fn() -> Run) -> Option<Failure> {
-    let (first, second) = (run(), run());
-    divergence(plan, &first, &second)
-}
-
-/// What it says of a scenario.
-fn scenario(name: &str, planted: Planted) -> Option<Failure> {
-    let scenario = scenario::named(name);
-    twice(&scenario.plan, || {
-        let outcome = scenario.run(&Wanted::default(), &options(planted));
-        outcome.run
-    })
-}
-
-/// The failure names an event, and shows what it was in each run.
-fn assert_named(failure: &Failure, contains: &str) {
-    let said = "not deterministic: two runs differ, first in event ";
-    let n = failure.message.strip_prefix(said).expect("it says so");
-    assert!(n.parse::<u64>().is_ok_and(|n| n > 0), "{failure:?}");
-    let [first, second] = failure.evidence.as_slice() else {
-        panic!("{failure:?}");
+/// What `run --twice` says of a file, with such a mistake or with none.
+fn twice(scenario: &str, mistake: Option<&str>) -> Output {
+    let folder = tempfile::tempdir().expect("a folder for the run");
+    let file = folder.path().join("x.kdl");
+    let path = match scenario.ends_with(".kdl") {
+        true => root().join("scenarios").join(scenario),
+        false => {
+            fs::write(&file, scenario).expect("written");
+            file
+        }
     };
+    let mut run = Command::new(with_mistakes());
+    run.current_dir(folder.path()).args(["run", "--twice"]);
+    run.args(mistake.into_iter().flat_map(|mistake| ["--plant", mistake]));
+    run.arg(path).output().expect("the binary runs")
+}
+
+/// The run failed for this alone: two runs differ, in an event that is named and shown as it was in each.
+#[track_caller]
+fn assert_found(output: &Output, contains: &str) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<&str> = said.lines().map(str::trim_start).collect();
+    let [replay, failure, first, second, _, closing] = lines[..] else {
+        panic!("{said}");
+    };
+    assert!(
+        replay.starts_with("evilbit replay ") && closing.starts_with("FAIL "),
+        "{said}"
+    );
+    let n = failure.strip_prefix("× not deterministic: two runs differ, first in event ");
+    assert!(
+        n.is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 0)),
+        "{said}"
+    );
     let (first, second) = (
         first.strip_prefix("first run: "),
         second.strip_prefix("second run: "),
     );
     assert!(
         first.is_some() && second.is_some() && first != second,
-        "{failure:?}"
+        "{said}"
     );
     assert!(
         first.is_some_and(|first| first.contains(contains)),
-        "{failure:?}"
+        "{said}"
     );
 }
 
 #[test]
 fn a_wall_clock_that_a_guest_sees_is_found() {
-    let failure = scenario("blog/blog", Planted::with(Mistake::WallClock)).expect("it is found");
     // Of all events the first that tells the time is the blog's first answer.
-    assert_named(&failure, "ec2: FrameBorn");
+    assert_found(
+        &twice("blog/blog.kdl", Some("wall-clock")),
+        "ec2: FrameBorn",
+    );
 }
 
 #[test]
 fn draws_in_the_order_of_use_are_found() {
     // Its link draws a delay for each frame; a rare loss may not hit in either run.
-    let mistake = Planted::with(Mistake::DrawOrder);
-    let failure = scenario("services/discard", mistake).expect("it is found");
-    assert_named(&failure, "");
+    assert_found(&twice("services/discard.kdl", Some("draw-order")), "");
 }
 
 #[test]
 fn the_order_of_a_hash_map_is_found() {
-    let names: Vec<String> = (0..8).map(|n| format!("d{n}")).collect();
-    let mut plan = empty(1);
-    plan.machines.push(MachinePlan {
-        name: "m".into(),
-        domains: names
-            .iter()
-            .map(|name| domain(name, "empty", None))
-            .collect(),
-        schedule: Vec::new(),
-    });
-    let create = |domain: &String| {
-        act(Action::Create {
-            domain: domain.clone(),
-        })
-    };
-    plan.timeline.push(Timed {
-        at: Time(1_000_000),
-        actions: names.iter().map(create).collect(),
-        span: Span::default(),
-    });
-    let options = options(Planted::with(Mistake::HashMapOrder));
-    let failure = twice(&plan, || {
-        World::run(&plan, &Builtin, &options, &mut ()).expect("the plan is sound")
-    });
-    assert_named(&failure.expect("it is found"), "create");
+    assert_found(&twice(&eight_at_once(), Some("hash-map-order")), "create");
 }
 
 #[test]
 fn nothing_planted_nothing_found() {
-    assert_eq!(scenario("blog/blog", Planted::default()), None);
+    for scenario in ["blog/blog.kdl", "services/discard.kdl", &eight_at_once()] {
+        let output = twice(scenario, None);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+}
+
+#[test]
+fn what_users_get_has_nothing_to_plant() {
+    let mut run = Command::new(evilbit());
+    run.args(["run", "--plant", "wall-clock", "x.kdl"]);
+    let output = run.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("unexpected argument '--plant'"), "{said}");
 }

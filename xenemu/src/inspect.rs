@@ -67,7 +67,7 @@ impl DomainState {
     }
 }
 
-/// What was not given back.
+/// What is in use; what was not given back, when every domain is destroyed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeakReport {
     /// Grants in use.
@@ -120,6 +120,11 @@ impl Machine {
     pub fn destroy_all(&mut self) -> LeakReport {
         self.destroy_every_domain();
         self.run_until(Time::MAX);
+        self.held()
+    }
+
+    /// What is in use now: nothing, when every domain is destroyed and dom0 has come to rest.
+    pub fn held(&self) -> LeakReport {
         let mut report = LeakReport {
             watches: self.host.store.watches() as u64,
             transactions: self.host.store.transactions() as u64,

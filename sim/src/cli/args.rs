@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use stack::profile::Profile;
+
+use crate::world::planted::Planted;
 
 /// A deterministic full-system network testbed: real unikernels on an emulated Xen in a simulated world.
 #[derive(Debug, Parser)]
@@ -31,7 +34,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Serve a scenario's network on a Linux tap interface, in real time.
     Serve(ServeArgs),
-    /// Look into packetdrill scripts: what each of them uses, and what blocks them.
+    /// Run packetdrill scripts against the stack.
     Packetdrill(PacketdrillArgs),
     /// Explain a topic: `evilbit help scenario` is the language's reference.
     Help(HelpArgs),
@@ -49,11 +52,25 @@ pub struct RunArgs {
     /// Run each scenario twice and compare event by event.
     #[arg(long)]
     pub twice: bool,
+    /// Make this mistake in each run, so that `--twice` finds it.
+    #[cfg(feature = "planted")]
+    #[arg(long, value_name = "MISTAKE", hide = true)]
+    pub plant: Option<crate::world::planted::Mistake>,
     #[command(flatten)]
     pub views: ViewArgs,
     /// One JSON object a line instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+impl RunArgs {
+    /// What is planted in each run: only a build that can has the option.
+    pub fn planted(&self) -> Planted {
+        #[cfg(feature = "planted")]
+        return self.plant.map_or(Planted::default(), Planted::with);
+        #[cfg(not(feature = "planted"))]
+        Planted::default()
+    }
 }
 
 /// What to show of a run, or to write of it.
@@ -124,15 +141,27 @@ pub struct PacketdrillArgs {
     /// Scripts (.pkt), or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// Print each script's path, its number of events and the constructs that it uses.
-    #[arg(long, required = true)]
-    pub list: bool,
-    /// Print each construct that is not supported and how many scripts it blocks, instead.
+    /// Run against this profile of the stack instead of that of the system that a script was written for.
+    #[arg(long, value_name = "P", value_parser = Profile::NAMES)]
+    pub profile: Option<String>,
+    /// Write a capture of each script's packets to DIR.
+    #[arg(long, value_name = "DIR")]
+    pub pcap: Option<PathBuf>,
+    /// Run so many scripts at once (default: as many as there are processors).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// One JSON object a line instead of text.
     #[arg(long)]
-    pub missing: bool,
+    pub json: bool,
     /// Only scripts whose path contains this.
     #[arg(long, value_name = "S")]
     pub filter: Option<String>,
+    /// Run nothing: print each script's path, its number of events and the constructs that it uses.
+    #[arg(long)]
+    pub list: bool,
+    /// With --list: print each construct that is not supported and how many scripts it blocks, instead.
+    #[arg(long, requires = "list")]
+    pub missing: bool,
 }
 
 /// `evilbit help`

@@ -9,6 +9,7 @@ use crate::divergence::divergence;
 use crate::trace::Retention;
 use crate::view::Wanted;
 use crate::world::RunOptions;
+use crate::world::planted::Planted;
 
 /// Runs scenarios.
 pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
@@ -20,6 +21,7 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
             twice: args.twice,
             json: args.json,
             against_snapshot: false,
+            planted: args.planted(),
         };
         exit = exit.and(one(scenario, &args.views, how, out)?);
     }
@@ -48,6 +50,8 @@ struct How {
     json: bool,
     /// A snapshot that differs is a failure.
     against_snapshot: bool,
+    /// The mistake that each run makes.
+    planted: Planted,
 }
 
 fn one(scenario: &Loaded, views: &ViewArgs, how: How, out: &mut Out) -> Result<Exit, BadInput> {
@@ -62,6 +66,7 @@ fn one(scenario: &Loaded, views: &ViewArgs, how: How, out: &mut Out) -> Result<E
     };
     let options = RunOptions {
         retention,
+        planted: how.planted,
         ..RunOptions::default()
     };
     let mut ran = session::run(scenario, &wanted, &options)?;

@@ -82,6 +82,7 @@ impl<'a> World<'a> {
             kinds,
             homes,
             crashes: Vec::new(),
+            reported: None,
         };
         for place in 0..nodes {
             world.power_up(place).map_err(|why| WorldError::Machine {

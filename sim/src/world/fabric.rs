@@ -280,12 +280,16 @@ impl Fabric {
         self.links.iter_mut().flat_map(|link| &mut link.directions)
     }
 
-    /// Destroys every domain; what each node did not give back.
-    pub fn destroy_all(&mut self) -> Vec<(String, Leaks)> {
-        let living = |slot: &mut Slot| {
-            let leaks = slot.node.as_mut()?.destroy_all();
-            Some((slot.name.clone(), leaks))
-        };
-        self.slots.iter_mut().filter_map(living).collect()
+    /// Destroys every domain.
+    pub fn destroy_all(&mut self) {
+        let nodes = self.slots.iter_mut().filter_map(|slot| slot.node.as_mut());
+        nodes.for_each(|node| node.destroy_all());
+    }
+
+    /// What each node that has power holds.
+    pub fn held(&self) -> impl Iterator<Item = (&str, Leaks)> {
+        self.slots
+            .iter()
+            .filter_map(|slot| Some((slot.name.as_str(), slot.node.as_ref()?.held())))
     }
 }

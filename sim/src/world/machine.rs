@@ -115,7 +115,10 @@ impl Node for XenMachine {
             next_seq: left.next_seq,
         }
     }
-    fn destroy_all(&mut self) -> Leaks {
+    fn destroy_all(&mut self) {
+        self.machine.destroy_all();
+    }
+    fn held(&self) -> Leaks {
         let LeakReport {
             grants,
             ports,
@@ -123,7 +126,7 @@ impl Node for XenMachine {
             watches,
             transactions,
             pages,
-        } = self.machine.destroy_all();
+        } = self.machine.held();
         Leaks {
             grants,
             ports,

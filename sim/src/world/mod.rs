@@ -95,6 +95,8 @@ pub struct World<'a> {
     /// Each domain's node.
     homes: BTreeMap<&'a str, usize>,
     crashes: Vec<(String, String)>,
+    /// What each node held when the world was taken down, as its [`Run`] tells; `None`: the world still stands.
+    reported: Option<Vec<Leaks>>,
 }
 
 impl<'a> World<'a> {
@@ -182,13 +184,17 @@ impl<'a> World<'a> {
         };
         let mut crashes = std::mem::take(&mut self.crashes);
         crashes.extend(fabric.nodes().flat_map(|node| node.crash_texts()));
-        let leaks = fabric.destroy_all();
+        fabric.destroy_all();
+        let held = fabric.held();
+        let leaks: Vec<_> = held.map(|(name, leaks)| (name.to_owned(), leaks)).collect();
         let internal_error = fabric.internal_error();
         drop(fabric);
-        let (script_failures, scripts_unfinished) = self.record.scripts.finish();
+        self.reported = Some(leaks.iter().map(|(_, leaks)| *leaks).collect());
+        let scripts = std::mem::take(&mut self.record.scripts);
+        let (script_failures, scripts_unfinished) = scripts.finish();
         Ok(Run {
             hash: self.record.hash.digest(),
-            trace: self.record.trace,
+            trace: std::mem::take(&mut self.record.trace),
             end,
             why,
             packets: self.record.packets,
@@ -236,5 +242,24 @@ impl<'a> World<'a> {
     /// Appends an event of the world's own at `now`.
     fn say(&mut self, event: WorldEvent) {
         self.events.push(self.now, |bytes| event.encode(bytes));
+    }
+}
+
+/// At its end a world holds nothing that its [`Run`] has not told of: a leak is the run's failure, and one that nobody
+/// heard of is ours. A world that was not finished is taken down here, and holds nothing at all.
+impl Drop for World<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut fabric = self.fabric.borrow_mut();
+        if self.reported.is_none() {
+            fabric.destroy_all();
+        }
+        let mut reported = self.reported.iter().flatten();
+        for (name, held) in fabric.held() {
+            let told = reported.next().copied().unwrap_or_default();
+            assert_eq!(held, told, "{name} holds what nobody heard of");
+        }
     }
 }

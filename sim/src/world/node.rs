@@ -27,8 +27,10 @@ pub trait Node {
     fn drain_events(&mut self, before: Time, out: &mut Vec<Record>);
     /// Loses its power: what is stamped `at` or later never happened.
     fn power_fail(self: Box<Self>, at: Time) -> PowerLoss;
-    /// Destroys every domain and counts what was not given back.
-    fn destroy_all(&mut self) -> Leaks;
+    /// Destroys every domain and comes to rest.
+    fn destroy_all(&mut self);
+    /// What is in use now; what was not given back, once every domain is destroyed.
+    fn held(&self) -> Leaks;
     /// What the domains that crashed said, for people.
     fn crash_texts(&self) -> Vec<(String, String)>;
     /// A bug of the testbed itself.

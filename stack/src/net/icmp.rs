@@ -110,6 +110,7 @@ impl Icmp {
             Kind::Unreachable(Unreachable::Protocol) => IcmpError::ProtocolUnreachable,
             Kind::Unreachable(Unreachable::Port) => IcmpError::PortUnreachable,
             Kind::Unreachable(Unreachable::PacketTooBig { mtu }) => IcmpError::PacketTooBig { mtu },
+            Kind::Unreachable(Unreachable::Other(9 | 10 | 13)) => IcmpError::Prohibited,
             // RFC 1122, section 3.2.2.1: the others of codes 0 to 12 mean the network or the host.
             Kind::Unreachable(Unreachable::Other(_)) => IcmpError::HostUnreachable,
             Kind::TimeExceeded(_) => IcmpError::TimeExceeded,

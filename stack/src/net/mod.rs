@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`profile`] (all constants), [`interface`] (our addresses, and whom an address means),
 //! [`routing`] (the next hop), [`neighbours`] over [`neighbour_table`] (the next hop's Ethernet address, by ARP), [`output`] (the way out,
-//! fragments too), [`input`] (what a received packet must be), [`reassembly`], [`icmp`], [`udp`], [`ports`] (who is bound to
-//! what), and [`hash`] for tables.
+//! fragments too), [`input`] (what a received packet must be), [`reassembly`], [`icmp`], [`udp`], [`path_mtu`] (what whole
+//! ways take), [`ports`] (who is bound to what), and [`hash`] for tables.
 //!
 //! A datagram's way out: `udp` queues it → `output` finds the hop (`routing`) and its Ethernet address
 //! (`neighbours`, where it waits if that is unknown) → headers and payload are written into the device's frame.
@@ -14,9 +14,11 @@ pub mod hash;
 pub mod icmp;
 pub mod input;
 pub mod interface;
+pub mod neighbour_cache;
 pub mod neighbour_table;
 pub mod neighbours;
 pub mod output;
+pub mod path_mtu;
 pub mod ports;
 pub mod profile;
 pub mod reassembly;

@@ -2,13 +2,12 @@
 //! are being asked and those of the others: what is due, and what can be forgotten, is found without a scan.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use core::net::Ipv4Addr;
 
 use xen_abi::Instant;
 
 use crate::addr::Mac;
 use crate::event::TimerKinds;
-use crate::net::neighbours::Parked;
+use crate::net::neighbour_cache::Parked;
 
 /// What is known about a neighbour.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +18,8 @@ pub enum State {
     Reachable(Mac),
     /// Known, but long not heard of; since it is used again it was asked `tries` times.
     Stale { mac: Mac, tries: u8 },
+    /// Stale and used again: Neighbor Discovery waits a moment before it asks (RFC 4861, section 7.3.2). ARP does not.
+    Delay(Mac),
 }
 
 impl State {
@@ -28,6 +29,14 @@ impl State {
             State::Incomplete { .. } => true,
             State::Reachable(_) => false,
             State::Stale { tries, .. } => *tries > 0,
+            State::Delay(_) => true,
+        }
+    }
+    /// The neighbour's Ethernet address, once it is known.
+    pub fn mac(&self) -> Option<Mac> {
+        match self {
+            State::Incomplete { .. } => None,
+            State::Reachable(mac) | State::Stale { mac, .. } | State::Delay(mac) => Some(*mac),
         }
     }
 }
@@ -39,20 +48,31 @@ struct Entry {
 }
 
 /// Neighbours by address, and their deadlines in order.
-#[derive(Debug, Default)]
-pub struct Table {
-    entries: BTreeMap<Ipv4Addr, Entry>,
+#[derive(Debug)]
+pub struct Table<A> {
+    entries: BTreeMap<A, Entry>,
     /// Deadlines of those that are being asked.
-    asked: BTreeSet<(Instant, Ipv4Addr)>,
+    asked: BTreeSet<(Instant, A)>,
     /// Deadlines of the others.
-    cached: BTreeSet<(Instant, Ipv4Addr)>,
+    cached: BTreeSet<(Instant, A)>,
     /// The first of all deadlines: asked for at every turn, changed seldom.
-    first: Option<(Instant, Ipv4Addr)>,
+    first: Option<(Instant, A)>,
 }
 
-impl Table {
+impl<A> Default for Table<A> {
+    fn default() -> Table<A> {
+        Table {
+            entries: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            cached: BTreeSet::new(),
+            first: None,
+        }
+    }
+}
+
+impl<A: Copy + Ord> Table<A> {
     /// Puts in an entry that is not there.
-    pub fn insert(&mut self, ip: Ipv4Addr, state: State, deadline: Instant) {
+    pub fn insert(&mut self, ip: A, state: State, deadline: Instant) {
         let new = self.deadlines(state.is_asked()).insert((deadline, ip));
         let before = self.entries.insert(ip, Entry { state, deadline });
         assert!(new && before.is_none(), "an entry is put in once");
@@ -60,7 +80,7 @@ impl Table {
         self.find_first();
     }
     /// Takes out an entry.
-    pub fn remove(&mut self, ip: Ipv4Addr) -> Option<State> {
+    pub fn remove(&mut self, ip: A) -> Option<State> {
         let Entry { state, deadline } = self.entries.remove(&ip)?;
         let was_there = self.deadlines(state.is_asked()).remove(&(deadline, ip));
         assert!(was_there, "each neighbour has its deadline");
@@ -68,15 +88,15 @@ impl Table {
         Some(state)
     }
     /// An entry's state and deadline.
-    pub fn get(&self, ip: Ipv4Addr) -> Option<(&State, Instant)> {
+    pub fn get(&self, ip: A) -> Option<(&State, Instant)> {
         self.entries.get(&ip).map(|e| (&e.state, e.deadline))
     }
     /// Whether the neighbour is known or being asked.
-    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+    pub fn contains(&self, ip: A) -> bool {
         self.entries.contains_key(&ip)
     }
     /// The packets that wait for a neighbour's first answer.
-    pub fn queue_mut(&mut self, ip: Ipv4Addr) -> Option<&mut VecDeque<Parked>> {
+    pub fn queue_mut(&mut self, ip: A) -> Option<&mut VecDeque<Parked>> {
         match &mut self.entries.get_mut(&ip)?.state {
             State::Incomplete { queue, .. } => Some(queue),
             _ => None,
@@ -88,12 +108,12 @@ impl Table {
     }
     /// An entry whose deadline is over, the earliest first.
     #[inline]
-    pub fn due(&self, now: Instant) -> Option<Ipv4Addr> {
+    pub fn due(&self, now: Instant) -> Option<A> {
         let (at, ip) = self.first?;
         (at <= now).then_some(ip)
     }
     /// Who is forgotten first when there is no room: one that is not being asked, if there is one.
-    pub fn most_dispensable(&self) -> Option<Ipv4Addr> {
+    pub fn most_dispensable(&self) -> Option<A> {
         self.cached
             .first()
             .or(self.asked.first())
@@ -115,7 +135,7 @@ impl Table {
         let firsts = [self.asked.first(), self.cached.first()];
         self.first = firsts.into_iter().flatten().min().copied();
     }
-    fn deadlines(&mut self, asked: bool) -> &mut BTreeSet<(Instant, Ipv4Addr)> {
+    fn deadlines(&mut self, asked: bool) -> &mut BTreeSet<(Instant, A)> {
         if asked {
             &mut self.asked
         } else {
@@ -126,6 +146,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv4Addr;
+
     use super::*;
 
     #[test]

@@ -12,7 +12,6 @@
 //! Packets for an incomplete neighbour wait in its queue; once it answers they go out before anything newer.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use xen_abi::{Fuel, Instant};
@@ -21,54 +20,26 @@ use crate::addr::Mac;
 use crate::api::{Device, DeviceFull};
 use crate::event::TimerKinds;
 use crate::net::interface::{Interface, Scope};
-use crate::net::neighbour_table::{State, Table};
+use crate::net::neighbour_cache::{Cache, Parked};
+use crate::net::neighbour_table::State;
 use crate::net::profile::NetProfile;
 use crate::wire::arp::{self, Operation};
 use crate::wire::ethernet::{self, EtherType};
 
 /// ARP packets that may wait for the device; more are answers to a flood, and those may be lost.
 const ARP_QUEUE: usize = 64;
-
-/// An IPv4 packet that waits for its neighbour.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Parked {
-    pub packet: Vec<u8>,
-    /// The device has to finish the transport's checksum.
-    pub needs_csum: bool,
-}
-
-impl Parked {
-    /// Sends the packet to an Ethernet address.
-    pub fn send(&self, device: &mut dyn Device, src: Mac, dst: Mac) -> Result<(), DeviceFull> {
-        let header = ethernet::Repr {
-            dst,
-            src,
-            ethertype: EtherType::IPV4,
-        };
-        let len = ethernet::HEADER + self.packet.len();
-        device.transmit(len, self.needs_csum, &mut |frame| {
-            header.emit(frame).copy_from_slice(&self.packet);
-        })
-    }
-}
+/// Why a state does not occur here.
+const NO_DELAY: &str = "ARP asks at once";
 
 /// The ARP cache and all that waits for it.
 #[derive(Debug)]
 pub struct Neighbours {
     profile: NetProfile,
-    table: Table,
-    /// Bytes in all queues.
-    parked_bytes: usize,
-    /// Packets whose neighbour answered.
-    ready: VecDeque<(Mac, Parked)>,
+    cache: Cache<Ipv4Addr>,
     /// ARP packets that wait for the device.
     outbox: VecDeque<(Mac, arp::Repr)>,
-    /// Packets whose neighbour never answered.
-    failed: VecDeque<Parked>,
     /// When our address was defended last.
     defended: Option<Instant>,
-    /// The last resolution and until when it holds: what almost every look-up asks for.
-    last: Option<(Ipv4Addr, Mac, Instant)>,
 }
 
 impl Neighbours {
@@ -76,14 +47,15 @@ impl Neighbours {
     pub fn new(profile: &NetProfile) -> Neighbours {
         Neighbours {
             profile: profile.clone(),
-            table: Table::default(),
-            parked_bytes: 0,
-            ready: VecDeque::new(),
+            cache: Cache::new(profile),
             outbox: VecDeque::new(),
-            failed: VecDeque::new(),
             defended: None,
-            last: None,
         }
+    }
+
+    /// Names a neighbour by hand: it is never asked for.
+    pub fn set_permanent(&mut self, ip: Ipv4Addr, mac: Mac) {
+        self.cache.set_permanent(ip, mac);
     }
 
     /// Announces our addresses: RFC 5227, section 2.3.
@@ -102,9 +74,9 @@ impl Neighbours {
         source: Ipv4Addr,
         ip: Ipv4Addr,
     ) -> Option<Mac> {
-        match self.last {
-            Some((last, mac, until)) if last == ip && now < until => Some(mac),
-            _ => self.resolve_slowly(now, interface, source, ip),
+        match self.cache.recent(now, ip) {
+            Some(mac) => Some(mac),
+            None => self.resolve_slowly(now, interface, source, ip),
         }
     }
 
@@ -115,49 +87,40 @@ impl Neighbours {
         source: Ipv4Addr,
         ip: Ipv4Addr,
     ) -> Option<Mac> {
-        match self.table.get(ip) {
+        match self.cache.table().get(ip) {
             Some((&State::Reachable(mac), deadline)) => {
-                self.last = Some((ip, mac, deadline));
+                self.cache.found(ip, mac, deadline);
                 Some(mac)
             }
             Some((&State::Stale { mac, tries }, _)) => {
                 if tries == 0 {
                     self.ask(interface, source, ip, mac);
                     let state = State::Stale { mac, tries: 1 };
-                    self.set(ip, state, now.plus(self.profile.arp_interval));
+                    let again = now.plus(self.profile.arp_interval);
+                    self.cache.set(ip, state, again);
                 }
                 Some(mac)
             }
             Some((State::Incomplete { .. }, _)) => None,
+            Some((State::Delay(_), _)) => unreachable!("{NO_DELAY}"),
             None => {
-                self.make_room();
+                if let Some(mac) = self.cache.permanent(ip) {
+                    return Some(mac);
+                }
+                self.cache.make_room();
                 self.ask(interface, source, ip, Mac::BROADCAST);
                 let queue = VecDeque::new();
                 let state = State::Incomplete { tries: 1, queue };
-                self.set(ip, state, now.plus(self.profile.arp_interval));
+                let again = now.plus(self.profile.arp_interval);
+                self.cache.set(ip, state, again);
                 None
             }
         }
     }
 
-    /// Lets a packet wait for a neighbour that [`Neighbours::resolve`] did not know. If the queue is full the oldest
-    /// packet gives way (RFC 1122, section 2.3.2.2: save the latest).
+    /// Lets a packet wait for a neighbour that [`Neighbours::resolve`] did not know.
     pub fn park(&mut self, ip: Ipv4Addr, parked: Parked) {
-        let Some(queue) = self.table.queue_mut(ip) else {
-            panic!("packets are parked only with neighbours that are being asked");
-        };
-        let fits = |bytes: usize, packets: usize| {
-            bytes + parked.packet.len() <= self.profile.neighbour_bytes
-                && packets < self.profile.neighbour_queue
-        };
-        while !fits(self.parked_bytes, queue.len()) {
-            match queue.pop_front() {
-                Some(oldest) => self.parked_bytes -= oldest.packet.len(),
-                None => return,
-            }
-        }
-        self.parked_bytes += parked.packet.len();
-        queue.push_back(parked);
+        self.cache.park(ip, parked);
     }
 
     /// Takes an ARP packet. `Err` says why it was refused.
@@ -184,7 +147,8 @@ impl Neighbours {
         let asks_us =
             packet.operation() == Operation::Request && interface.is_local(packet.target_ip());
         let on_link = interface.networks().iter().any(|n| n.contains(ip));
-        if on_link && (asks_us || self.table.contains(ip)) {
+        let known = self.cache.table().contains(ip);
+        if on_link && !self.cache.is_permanent(ip) && (asks_us || known) {
             self.learn(now, ip, mac);
         }
         if asks_us {
@@ -218,14 +182,11 @@ impl Neighbours {
     }
 
     fn learn(&mut self, now: Instant, ip: Ipv4Addr, mac: Mac) {
-        if !self.table.contains(ip) {
-            self.make_room();
+        if !self.cache.table().contains(ip) {
+            self.cache.make_room();
         }
-        let state = State::Reachable(mac);
-        let before = self.set(ip, state, now.plus(self.profile.arp_reachable));
-        if let Some(State::Incomplete { queue, .. }) = before {
-            self.ready.extend(queue.into_iter().map(|p| (mac, p)));
-        }
+        let until = now.plus(self.profile.arp_reachable);
+        self.cache.set(ip, State::Reachable(mac), until);
     }
 
     /// Sends what waits: ARP packets, then packets whose neighbour answered.
@@ -241,21 +202,13 @@ impl Neighbours {
             })?;
             self.outbox.pop_front();
         }
-        while let Some((dst, parked)) = self.ready.front() {
-            parked.send(device, mac, *dst)?;
-            self.parked_bytes -= parked.packet.len();
-            self.ready.pop_front();
-        }
-        Ok(())
+        self.cache.transmit(mac, device)
     }
 
     /// Acts on the deadlines that are over.
     pub fn tick(&mut self, now: Instant, interface: &Interface, fuel: &Fuel) {
-        while let Some(ip) = self.table.due(now) {
+        while let Some((ip, state)) = self.cache.pop_due(now) {
             fuel.burn(1);
-            let Some(state) = self.remove(ip) else {
-                unreachable!("a deadline belongs to a neighbour");
-            };
             self.expire(now, interface, ip, state);
         }
     }
@@ -267,70 +220,44 @@ impl Neighbours {
         match state {
             State::Reachable(mac) => {
                 let stale = State::Stale { mac, tries: 0 };
-                self.set(ip, stale, now.plus(self.profile.arp_stale));
+                let until = now.plus(self.profile.arp_stale);
+                self.cache.set(ip, stale, until);
             }
             State::Stale { mac, tries } if (1..most).contains(&tries) => {
                 self.ask(interface, source, ip, mac);
                 let tries = tries + 1;
-                self.set(ip, State::Stale { mac, tries }, again);
+                self.cache.set(ip, State::Stale { mac, tries }, again);
             }
             State::Stale { .. } => {}
             State::Incomplete { tries, queue } if tries < most => {
                 self.ask(interface, source, ip, Mac::BROADCAST);
                 let tries = tries + 1;
-                self.set(ip, State::Incomplete { tries, queue }, again);
+                let state = State::Incomplete { tries, queue };
+                self.cache.set(ip, state, again);
             }
-            State::Incomplete { queue, .. } => {
-                self.parked_bytes -= bytes_of(&queue);
-                self.failed.extend(queue);
-            }
+            State::Incomplete { queue, .. } => self.cache.fail(queue),
+            State::Delay(_) => unreachable!("{NO_DELAY}"),
         }
     }
 
     /// The next packet whose neighbour never answered.
     pub fn next_failed(&mut self) -> Option<Parked> {
-        self.failed.pop_front()
+        self.cache.next_failed()
     }
 
     /// Whether something waits for the device.
     #[inline]
     pub fn has_output(&self) -> bool {
-        !self.outbox.is_empty() || !self.ready.is_empty()
+        !self.outbox.is_empty() || self.cache.has_output()
     }
     /// The next deadline.
     #[inline]
     pub fn poll_at(&self) -> Option<Instant> {
-        self.table.poll_at()
+        self.cache.table().poll_at()
     }
     /// The kinds of armed timers.
     pub fn timers(&self) -> TimerKinds {
-        self.table.timers()
-    }
-
-    /// Puts an entry in place of the one before it, whose state is returned.
-    fn set(&mut self, ip: Ipv4Addr, state: State, deadline: Instant) -> Option<State> {
-        let before = self.remove(ip);
-        self.table.insert(ip, state, deadline);
-        before
-    }
-
-    fn remove(&mut self, ip: Ipv4Addr) -> Option<State> {
-        if self.last.is_some_and(|(last, ..)| last == ip) {
-            self.last = None;
-        }
-        self.table.remove(ip)
-    }
-
-    /// Forgets whoever would be forgotten first, when the table is full; those that are being asked come last.
-    fn make_room(&mut self) {
-        while self.table.count() >= self.profile.neighbours {
-            let Some(ip) = self.table.most_dispensable() else {
-                return;
-            };
-            if let Some(State::Incomplete { queue, .. }) = self.remove(ip) {
-                self.parked_bytes -= bytes_of(&queue);
-            }
-        }
+        self.cache.table().timers()
     }
 
     fn ask(&mut self, interface: &Interface, source: Ipv4Addr, ip: Ipv4Addr, dst: Mac) {
@@ -349,10 +276,6 @@ impl Neighbours {
             self.outbox.push_back((dst, packet));
         }
     }
-}
-
-fn bytes_of(queue: &VecDeque<Parked>) -> usize {
-    queue.iter().map(|parked| parked.packet.len()).sum()
 }
 
 fn announcement(mac: Mac, ip: Ipv4Addr) -> arp::Repr {
@@ -379,6 +302,7 @@ fn source_for(interface: &Interface, ip: Ipv4Addr) -> Ipv4Addr {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use alloc::vec::Vec;
 
     use super::*;
     use crate::addr::Cidr;
@@ -469,7 +393,10 @@ mod tests {
         assert_eq!(b.n.timers(), TimerKinds::FINISH);
         b.hear(5, Operation::Reply, (THEIR_MAC, THEM), US).unwrap();
         assert_eq!(b.sent(5), [(THEIR_MAC, IPV4)]);
-        assert_eq!((b.resolve(6, THEM), b.n.parked_bytes), (Some(THEIR_MAC), 0));
+        assert_eq!(
+            (b.resolve(6, THEM), b.n.cache.parked_bytes()),
+            (Some(THEIR_MAC), 0)
+        );
         assert_eq!(b.n.timers(), TimerKinds::CACHE);
     }
 
@@ -485,7 +412,7 @@ mod tests {
         }
         assert_eq!(b.sent(3 * SECOND), []);
         assert_eq!(b.n.next_failed(), Some(parked()));
-        assert_eq!((b.n.poll_at(), b.n.parked_bytes), (None, 0));
+        assert_eq!((b.n.poll_at(), b.n.cache.parked_bytes()), (None, 0));
     }
 
     #[test]
@@ -516,7 +443,7 @@ mod tests {
         let off_link = Ipv4Addr::new(192, 168, 0, 1);
         b.hear(0, Operation::Request, (THEIR_MAC, off_link), US)
             .unwrap();
-        assert_eq!(b.n.table.count(), 0);
+        assert_eq!(b.n.cache.table().count(), 0);
         // A probe (RFC 5227) is answered all the same.
         b.sent(0);
         b.hear(
@@ -559,11 +486,14 @@ mod tests {
             for _ in 0..5 {
                 b.n.park(ip, parked());
             }
-            assert!(b.n.table.count() <= 8 && b.n.parked_bytes <= 1000);
+            assert!(b.n.cache.table().count() <= 8 && b.n.cache.parked_bytes() <= 1000);
         }
         b.sent(10 * SECOND);
         b.sent(20 * SECOND);
         b.sent(30 * SECOND);
-        assert_eq!((b.n.table.count(), b.n.parked_bytes), (0, 0));
+        assert_eq!(
+            (b.n.cache.table().count(), b.n.cache.parked_bytes()),
+            (0, 0)
+        );
     }
 }

@@ -14,7 +14,9 @@ use xen_abi::Instant;
 use crate::addr::{IpAddress, Mac};
 use crate::api::{Device, DeviceFull, SocketError};
 use crate::net::interface::Interface;
-use crate::net::neighbours::{Neighbours, Parked};
+use crate::net::neighbour_cache::Parked;
+use crate::net::neighbours::Neighbours;
+use crate::net::path_mtu::PathMtus;
 use crate::net::profile::NetProfile;
 use crate::net::routing::{NextHop, Routes};
 use crate::tcp::{IpOutput, IpPacket, Route};
@@ -75,6 +77,8 @@ pub struct Output {
     pieces: Option<Box<Pieces>>,
     /// The next packet's identification, for packets that may be cut (RFC 6864: others need none).
     ident: u16,
+    /// What whole ways are known to take.
+    pub paths: PathMtus,
     /// Where the last packet went.
     last: Option<(Ipv4Addr, NextHop)>,
 }
@@ -89,6 +93,7 @@ impl Output {
             loopback: VecDeque::new(),
             pieces: None,
             ident,
+            paths: PathMtus::default(),
             last: None,
         }
     }
@@ -107,6 +112,12 @@ impl Output {
             Some((_, source)) => Ok((source, self.interface.mtu)),
             None => Err(SocketError::ENETUNREACH),
         }
+    }
+
+    /// The largest packet that the whole way to `remote` is known to take.
+    pub fn path_mtu(&self, remote: IpAddress) -> usize {
+        let known = self.paths.get(remote).unwrap_or(usize::MAX);
+        known.min(self.interface.mtu)
     }
 
     /// Sends what waits from before; nothing newer may overtake it.
@@ -255,7 +266,7 @@ impl Output {
                 needs_csum: false,
             };
             let outcome = match (self.ethernet(now, pieces.hop, header.src), pieces.hop) {
-                (Some(dst), _) => parked.send(device, self.interface.mac, dst),
+                (Some(dst), _) => parked.send(device, self.interface.mac, dst, EtherType::IPV4),
                 (None, hop) => {
                     self.put_aside(hop, parked.packet, false);
                     Ok(())
@@ -293,6 +304,7 @@ impl IpOutput for TcpOutput<'_> {
         Ok(Route {
             local: local.into(),
             mtu,
+            path_mtu: self.output.path_mtu(remote),
         })
     }
     fn tx_checksum(&self) -> bool {

@@ -10,7 +10,9 @@ use core::net::{Ipv4Addr, SocketAddr};
 use xen_abi::Fuel;
 
 use crate::addr::IpAddress;
-use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
+use crate::api::{
+    How, OptionName, Queued, Ready, Received, RecvFlags, SocketError, SocketId, SocketOption,
+};
 use crate::net::ports::Ports;
 use crate::net::profile::NetProfile;
 use crate::tcp::IcmpError;
@@ -174,6 +176,16 @@ impl Udp {
         Ok(())
     }
 
+    /// `getsockopt(2)`
+    pub fn option(&self, id: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        let socket = self.get(id)?;
+        match name {
+            OptionName::RecvBuffer => Ok(SocketOption::RecvBuffer(socket.inbox_limit)),
+            OptionName::SendBuffer => Ok(SocketOption::SendBuffer(socket.outbox_limit)),
+            _ => Err(SocketError::ENOPROTOOPT),
+        }
+    }
+
     // Datagrams in.
 
     /// Takes a datagram's payload. `Ok(false)`: nobody waits for it; `Err` says why it was refused.
@@ -209,20 +221,58 @@ impl Udp {
         id: SocketId,
         to: &mut [u8],
     ) -> Result<(usize, SocketAddr), SocketError> {
+        let received = self.recv_message(id, to, RecvFlags::empty())?;
+        Ok((
+            received.len,
+            received.from.expect("datagrams have a sender"),
+        ))
+    }
+
+    /// `recvmsg(2)`: a longer datagram is cut.
+    pub fn recv_message(
+        &mut self,
+        id: SocketId,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<Received, SocketError> {
         let socket = self.get_mut(id)?;
         if let Some(error) = socket.error.take() {
             return Err(error);
         }
-        let Some((from, payload)) = socket.inbox.pop_front() else {
+        let Some((from, payload)) = socket.inbox.front() else {
             return match socket.peer {
-                Some(peer) if socket.read_shut => Ok((0, peer)),
+                Some(peer) if socket.read_shut => Ok(Received {
+                    from: Some(peer),
+                    ..Received::default()
+                }),
                 _ => Err(SocketError::EAGAIN),
             };
         };
-        socket.inbox_bytes -= payload.len() + OVERHEAD;
         let len = payload.len().min(to.len());
         to[..len].copy_from_slice(&payload[..len]);
-        Ok((len, from))
+        let received = Received {
+            len,
+            whole: payload.len(),
+            from: Some(*from),
+        };
+        if !flags.contains(RecvFlags::PEEK) {
+            socket.inbox_bytes -= payload.len() + OVERHEAD;
+            socket.inbox.pop_front();
+        }
+        Ok(received)
+    }
+
+    /// `SIOCINQ`: the first datagram's length.
+    pub fn queued(&self, id: SocketId) -> Result<Queued, SocketError> {
+        let socket = self.get(id)?;
+        let first = socket.inbox.front();
+        Ok(Queued {
+            unread: first.map_or(0, |(_, payload)| payload.len() as u64),
+            unacknowledged: socket.outbox_bytes as u64,
+            unsent: socket.outbox_bytes as u64,
+            room: socket.outbox_limit.saturating_sub(socket.outbox_bytes) as u64,
+            ended: false,
+        })
     }
 
     /// An error came back for a datagram of ours: for a connected socket it is news (RFC 1122, section 4.1.3.3).
@@ -231,7 +281,7 @@ impl Udp {
             IcmpError::PortUnreachable | IcmpError::ProtocolUnreachable => {
                 SocketError::ECONNREFUSED
             }
-            IcmpError::HostUnreachable => SocketError::EHOSTUNREACH,
+            IcmpError::HostUnreachable | IcmpError::Prohibited => SocketError::EHOSTUNREACH,
             IcmpError::NetUnreachable => SocketError::ENETUNREACH,
             IcmpError::PacketTooBig { .. }
             | IcmpError::TimeExceeded

@@ -198,7 +198,15 @@ impl Stack {
             error,
         } = report;
         match protocol {
-            Protocol::TCP => self.tcp.icmp_error(now, local, remote, seq, error),
+            Protocol::TCP => {
+                // Only what TCP believes is remembered: anybody can send such a message (RFC 5927).
+                if let Some(mtu) = self.tcp.icmp_error(now, local, remote, seq, error) {
+                    let profile = &self.profile.tcp.icmp;
+                    let until = now.plus(profile.path_lifetime);
+                    let paths = &mut self.output.paths;
+                    paths.lower(remote.ip(), usize::from(mtu), until, profile.paths);
+                }
+            }
             Protocol::UDP => self.udp.icmp_error(local, remote, error),
             _ => {}
         }

@@ -7,7 +7,8 @@ use xen_abi::Instant;
 use super::Stack;
 use crate::addr::IpAddress;
 use crate::api::{
-    Echo, EchoReply, How, Ready, SocketError, SocketId, SocketKind, SocketOption, Sockets,
+    Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, SendFlags, SocketError,
+    SocketId, SocketKind, SocketOption, Sockets, TcpInfo, WideSockets,
 };
 use crate::net::icmp::Posted;
 use crate::net::interface::{Interface, Scope};
@@ -30,6 +31,27 @@ fn check_local(interface: &Interface, local: SocketAddr) -> Result<(), SocketErr
         IpAddress::V6(_) => Err(SocketError::EAFNOSUPPORT),
         ip if ip.is_unspecified() || ours(interface).any(|a| a == ip) => Ok(()),
         _ => Err(SocketError::EADDRNOTAVAIL),
+    }
+}
+
+impl Stack {
+    /// The way to a stream's peer, which is one host.
+    fn route_of_stream(&self, remote: SocketAddr) -> Result<Route, SocketError> {
+        let (local, mtu) = self.output.route(remote.ip())?;
+        if let IpAddress::V4(ip) = remote.ip()
+            && !matches!(
+                self.output.interface.scope(ip),
+                Scope::Unicast | Scope::Local
+            )
+        {
+            return Err(SocketError::ENETUNREACH);
+        }
+        let local = local.into();
+        Ok(Route {
+            local,
+            mtu,
+            path_mtu: self.output.path_mtu(remote.ip()),
+        })
     }
 }
 
@@ -74,20 +96,12 @@ impl Sockets for Stack {
         socket: SocketId,
         remote: SocketAddr,
     ) -> Result<(), SocketError> {
-        let (local, mtu) = self.output.route(remote.ip())?;
         if is_udp(socket) {
+            self.output.route(remote.ip())?;
             return self.udp.connect(socket, remote);
         }
-        if let IpAddress::V4(ip) = remote.ip()
-            && !matches!(
-                self.output.interface.scope(ip),
-                Scope::Unicast | Scope::Local
-            )
-        {
-            return Err(SocketError::ENETUNREACH);
-        }
-        let local = local.into();
-        self.tcp.connect(now, socket, remote, Route { local, mtu })
+        let route = self.route_of_stream(remote)?;
+        self.tcp.connect(now, socket, remote, route)
     }
 
     fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
@@ -195,6 +209,76 @@ impl Sockets for Stack {
 
     fn next_ready(&mut self) -> Option<SocketId> {
         self.tcp.next_ready().or_else(|| self.udp.next_ready())
+    }
+}
+
+impl WideSockets for Stack {
+    fn recv_message(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<Received, SocketError> {
+        if is_udp(socket) {
+            return self.udp.recv_message(socket, to, flags);
+        }
+        let len = self.tcp.recv_with(now, socket, to, flags)?;
+        Ok(Received {
+            len,
+            whole: len,
+            from: None,
+        })
+    }
+
+    fn send_message(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
+        if is_udp(socket) {
+            return self.send(now, socket, data);
+        }
+        self.tcp.send_with(now, socket, data, flags)
+    }
+
+    fn connect_sending(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        data: &[u8],
+        fast_open: bool,
+    ) -> Result<usize, SocketError> {
+        if is_udp(socket) {
+            return Err(SocketError::EOPNOTSUPP);
+        }
+        let route = self.route_of_stream(remote)?;
+        self.tcp
+            .connect_sending(now, socket, remote, route, data, fast_open)
+    }
+
+    fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        if is_udp(socket) {
+            return self.udp.option(socket, name);
+        }
+        self.tcp.option(socket, name)
+    }
+
+    fn tcp_info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        if is_udp(socket) {
+            return Err(SocketError::ENOPROTOOPT);
+        }
+        self.tcp.info(now, socket)
+    }
+
+    fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
+        if is_udp(socket) {
+            return self.udp.queued(socket);
+        }
+        self.tcp.queued(socket)
     }
 }
 

@@ -4,9 +4,8 @@ use crate::tcp::incoming::Incoming;
 use crate::tcp::recv_window::RecvSpace;
 use crate::wire::tcp::Flags;
 
-/// Whether any part of the segment is in the window.
-pub fn is_acceptable(rcv: &RecvSpace, segment: &Incoming<'_>) -> bool {
-    let window = rcv.window();
+/// Whether any part of the segment is in the `window` behind RCV.NXT.
+pub fn is_acceptable(rcv: &RecvSpace, window: u32, segment: &Incoming<'_>) -> bool {
     let starts = segment.seq.ge(rcv.nxt) && segment.seq.lt(rcv.nxt.plus(window));
     match (segment.len(), window) {
         (0, 0) => segment.seq == rcv.nxt,
@@ -25,7 +24,7 @@ pub fn is_acceptable(rcv: &RecvSpace, segment: &Incoming<'_>) -> bool {
 
 /// Cuts off what lies outside the window ("Segments with higher beginning sequence numbers should be held": the front
 /// is RCV.NXT or later afterwards).
-pub fn trim(rcv: &RecvSpace, segment: &mut Incoming<'_>) {
+pub fn trim(rcv: &RecvSpace, window: u32, segment: &mut Incoming<'_>) {
     let old = rcv.nxt.after(segment.seq);
     if old > 0 {
         let syn = u32::from(segment.has(Flags::SYN));
@@ -37,7 +36,7 @@ pub fn trim(rcv: &RecvSpace, segment: &mut Incoming<'_>) {
         segment.flags -= Flags::SYN;
         segment.seq = rcv.nxt;
     }
-    let room = rcv.edge.after(segment.seq) as usize;
+    let room = rcv.nxt.plus(window).after(segment.seq) as usize;
     if segment.payload.len() > room {
         segment.payload = &segment.payload[..room];
         segment.flags -= Flags::FIN | Flags::PSH;
@@ -67,13 +66,14 @@ mod tests {
             sack_permitted: false,
             stamp: None,
             sack: &[],
+            fast_open: None,
         }
     }
 
     #[test]
     fn the_four_cases_of_table_six() {
         let accepts = |window, seq, payload| {
-            is_acceptable(&space(window), &segment(seq, payload, Flags::ACK))
+            is_acceptable(&space(window), window, &segment(seq, payload, Flags::ACK))
         };
         // length 0, window 0
         assert!(accepts(0, 100, b""));
@@ -91,14 +91,18 @@ mod tests {
 
     #[test]
     fn the_fin_that_is_due_is_taken_at_window_zero() {
-        assert!(is_acceptable(&space(0), &segment(100, b"", Flags::FIN)));
-        assert!(!is_acceptable(&space(0), &segment(100, b"x", Flags::FIN)));
+        assert!(is_acceptable(&space(0), 0, &segment(100, b"", Flags::FIN)));
+        assert!(!is_acceptable(
+            &space(0),
+            0,
+            &segment(100, b"x", Flags::FIN)
+        ));
     }
 
     #[test]
     fn old_text_and_text_behind_the_window_are_cut_off() {
         let mut s = segment(98, b"abcdef", Flags::FIN | Flags::PSH);
-        trim(&space(2), &mut s);
+        trim(&space(2), 2, &mut s);
         assert_eq!((s.seq, s.payload), (SeqNumber(100), &b"cd"[..]));
         assert!(!s.has(Flags::FIN));
     }
@@ -106,7 +110,7 @@ mod tests {
     #[test]
     fn an_old_syn_is_cut_off_and_a_due_fin_stays() {
         let mut s = segment(99, b"ab", Flags::SYN | Flags::FIN);
-        trim(&space(10), &mut s);
+        trim(&space(10), 10, &mut s);
         assert_eq!((s.seq, s.payload), (SeqNumber(100), &b"ab"[..]));
         assert_eq!(s.flags, Flags::FIN);
     }
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn an_old_fin_is_cut_off() {
         let mut s = segment(98, b"a", Flags::FIN);
-        trim(&space(10), &mut s);
+        trim(&space(10), 10, &mut s);
         assert_eq!((s.seq, s.flags), (SeqNumber(100), Flags::empty()));
     }
 }

@@ -50,6 +50,10 @@ impl Connection {
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
         self.marks -= Marks::RESEND_HEAD;
+        if let Some(meter) = &mut self.meter {
+            meter.delivered(text, syn > 0, self.agreed.smss());
+        }
+        self.note_limit(now);
         self.measure(shared, now, segment);
         let reneged = self.recovery.forget_if_reneged(ack);
         if reneged {

@@ -9,6 +9,8 @@ use crate::wire::tcp::HEADER_LEN;
 const IP_HEADERS: [u16; 2] = [20, 40];
 /// Octets that the timestamps option takes in every segment, padding counted.
 pub const STAMP_LEN: u16 = 12;
+/// What the least link that IPv4 knows (68 octets, RFC 791) has room for.
+const LEAST_MSS: u16 = 28;
 /// RFC 7323, 2.3: a larger shift is taken as this.
 const MAX_SHIFT: u8 = 14;
 
@@ -19,6 +21,10 @@ pub struct Agreed {
     pub send_mss: u16,
     /// What we announce: octets of text in a segment to us.
     pub recv_mss: u16,
+    /// What the way to the peer is known to have room for; the largest number if nothing is known.
+    pub path_mss: u16,
+    /// Octets of the fixed headers in front of options and text.
+    headers: u16,
     /// The shift of the peer's window field.
     pub send_shift: u8,
     /// The shift of ours.
@@ -34,8 +40,10 @@ impl Agreed {
         Agreed {
             send_mss: profile.default_mss,
             recv_mss: profile.default_mss,
+            path_mss: u16::MAX,
+            headers: IP_HEADERS[0] + HEADER_LEN as u16,
             send_shift: 0,
-            recv_shift: shift_for(recv_buffer),
+            recv_shift: shift_for(recv_buffer.max(profile.buffers.recv_most.unwrap_or(0))),
             window_scaling: profile.window_scaling,
             timestamps: profile.timestamps,
             sack: profile.sack,
@@ -44,13 +52,39 @@ impl Agreed {
 
     /// The way to the peer takes packets of `mtu` bytes; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
     /// announced is the MTU less the fixed headers.
-    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16, profile: &TcpProfile) {
-        let headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
+    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16) {
+        self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
         let fits = u16::try_from(mtu)
             .unwrap_or(u16::MAX)
-            .saturating_sub(headers);
+            .saturating_sub(self.headers);
         let limit = if limit == 0 { u16::MAX } else { limit };
-        self.recv_mss = fits.min(limit).max(profile.min_mss);
+        self.recv_mss = fits.min(limit).max(LEAST_MSS);
+    }
+
+    /// The largest packet that is sent now.
+    pub fn path_mtu(&self) -> u16 {
+        let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
+        mss.saturating_add(self.headers)
+    }
+
+    /// Somewhere on the way to the peer packets of more than `mtu` octets are too big. No path is believed to take less
+    /// than segments of the least size.
+    pub fn limit_path(&mut self, mtu: u16, profile: &TcpProfile) {
+        let mss = mtu.saturating_sub(self.headers).max(profile.min_mss);
+        self.path_mss = self.path_mss.min(mss);
+    }
+
+    /// What the way there takes is announced as what may come back.
+    pub fn announce_path(&mut self) {
+        self.recv_mss = self.recv_mss.min(self.path_mss);
+    }
+
+    /// Nothing but a segment size is offered any more.
+    pub fn offer_nothing(&mut self) {
+        self.window_scaling = false;
+        self.timestamps = false;
+        self.sack = false;
+        self.recv_shift = 0;
     }
 
     /// The peer's SYN says what it wants. `offered` must hold our own offer.
@@ -74,7 +108,7 @@ impl Agreed {
 
     /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
     pub fn smss(&self) -> u32 {
-        let mss = self.send_mss.min(self.recv_mss);
+        let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
         u32::from(mss - if self.timestamps { STAMP_LEN } else { 0 })
     }
 }
@@ -101,7 +135,7 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, false, 0, &profile.tcp);
+        agreed.set_mtu(1500, false, 0);
         agreed.settle(&syn, &profile.tcp);
         agreed
     }

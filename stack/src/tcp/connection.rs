@@ -1,16 +1,22 @@
 //! The transmission control block (RFC 9293, 3.3.1): what is kept of a connection. Hot and small; what only a
 //! connection in trouble needs is boxed by the part that needs it.
 
+use alloc::boxed::Box;
+
 use xen_abi::Instant;
 
 use crate::api::{Ready, SocketError};
 use crate::event::{TcpState, TimerKinds};
+use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::agreed::Agreed;
 use crate::tcp::congestion::Controller;
 use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
+use crate::tcp::fast_open::client::Opening;
+use crate::tcp::meter::Meter;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
@@ -37,7 +43,7 @@ pub enum Owner {
 bitflags::bitflags! {
     /// What is true of a connection, or to be done with it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
         /// The first segment is to be sent again.
@@ -58,6 +64,8 @@ bitflags::bitflags! {
         const SEND_BLOCKED = 1 << 9;
         /// Readiness grew.
         const NEWS = 1 << 10;
+        /// The window that is offered has grown to the whole buffer.
+        const WINDOW_GROWN = 1 << 13;
         /// It stands in the engine's queue of connections with something to send.
         const PENDING = 1 << 11;
         /// It stands in the engine's queue of ready sockets.
@@ -66,6 +74,12 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
+        /// The application said with its last octets that more follows at once (`MSG_MORE`).
+        const MORE = 1 << 15;
     }
 }
 
@@ -82,6 +96,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Box<Opening>>,
     pub agreed: Agreed,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
@@ -102,6 +118,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
+    /// What `TCP_INFO` tells beyond this, if anybody may ask.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl Connection {
@@ -115,6 +133,10 @@ impl Connection {
         now: Instant,
     ) -> Connection {
         let profile = shared.tcp();
+        let mut agreed = Agreed::offer(profile, options.recv_buffer as usize);
+        if options.rare().no_options {
+            agreed.offer_nothing();
+        }
         Connection {
             tuple,
             state: match owner {
@@ -126,8 +148,9 @@ impl Connection {
             marks: Marks::default(),
             error: None,
             soft_error: None,
+            agreed,
             options,
-            agreed: Agreed::offer(profile, options.recv_buffer as usize),
+            opening: None,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -144,6 +167,7 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
+            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
         }
     }
 
@@ -165,11 +189,18 @@ impl Connection {
         shared.report_state(&self.tuple, from, to);
     }
 
-    /// The path takes packets of `mtu` bytes.
-    pub fn set_mtu(&mut self, mtu: usize, shared: &Shared) {
+    /// The way to the peer is known.
+    pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(mtu, ipv6, limit, shared.tcp());
+        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        if route.path_mtu < route.mtu {
+            let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
+            self.agreed.limit_path(mtu, profile);
+            if profile.icmp.announces_path {
+                self.agreed.announce_path();
+            }
+        }
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
         }
@@ -178,7 +209,7 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
-        if error.is_some() {
+        if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.deadlines.disarm_all();
@@ -191,13 +222,18 @@ impl Connection {
     /// Aborts: a RST if the peer knows of the connection (RFC 9293, 3.10.5), then CLOSED.
     pub fn abort(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         if crate::tcp::state::abort_sends_reset(self.state) {
-            shared.reset(Reset {
-                tuple: self.tuple,
-                seq: self.snd.acceptable(),
-                ack: Some(self.rcv.nxt),
-            });
+            self.reset_peer(shared);
         }
         self.die(shared, error);
+    }
+
+    /// A RST that the peer accepts.
+    pub fn reset_peer(&self, shared: &mut Shared) {
+        shared.reset(Reset {
+            tuple: self.tuple,
+            seq: self.snd.acceptable(),
+            ack: Some(self.rcv.nxt),
+        });
     }
 
     /// Enters TIME-WAIT, or begins it again.
@@ -245,21 +281,79 @@ impl Connection {
         }
     }
 
+    /// Octets of the receive buffer that are free.
+    pub fn recv_room(&self) -> usize {
+        (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
+    }
+
     /// The window to offer now, in octets, before it is scaled.
-    pub fn window_to_offer(&self) -> u32 {
+    pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = limit.saturating_sub(self.inbox.len());
-        self.rcv.offer(free, limit, self.agreed.recv_mss)
+        let free = self.recv_room().min(self.window_limit(profile));
+        if profile.buffers.every_octet {
+            self.rcv
+                .offer_every_octet(free, limit, self.agreed.recv_mss)
+        } else {
+            self.rcv.offer(free, limit, self.agreed.recv_mss)
+        }
+    }
+
+    /// What the window may have grown to, where it begins small.
+    fn window_limit(&self, profile: &TcpProfile) -> usize {
+        match profile.buffers.first_window {
+            Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
+                let received = self.rcv.nxt.since(self.rcv.irs);
+                first.saturating_add(received.saturating_mul(2)) as usize
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// The window that has grown to the whole buffer is not held back any more.
+    pub fn note_window_grown(&mut self, profile: &TcpProfile) {
+        if self.window_limit(profile) >= self.options.recv_buffer as usize {
+            self.marks |= Marks::WINDOW_GROWN;
+        }
+    }
+
+    /// The window in which a segment is acceptable. A connection that its listener has not completed has no buffer yet.
+    pub fn acceptable_window(&self, profile: &TcpProfile) -> u32 {
+        let offered = self.rcv.window();
+        let half_open =
+            self.state == TcpState::SynReceived && matches!(self.owner, Owner::Listener(_));
+        if !profile.buffers.accept_what_fits || half_open {
+            return offered;
+        }
+        offered.max(self.recv_room().min(1 << 30) as u32)
+    }
+
+    /// The handshake has settled the segments' size: buffers hold whole ones.
+    pub fn round_buffers(&mut self, profile: &TcpProfile) {
+        if !profile.buffers.whole_segments {
+            return;
+        }
+        let mss = u32::from(self.agreed.send_mss.min(self.agreed.recv_mss));
+        let most = u32::try_from(profile.buffers.most).unwrap_or(u32::MAX);
+        for buffer in [&mut self.options.recv_buffer, &mut self.options.send_buffer] {
+            *buffer = buffer.next_multiple_of(mss.max(1)).min(most).max(*buffer);
+        }
     }
 
     /// Octets that the application may send now.
     pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state) && self.fin.is_none();
-        if may {
+        let may = crate::tcp::state::may_send(self.state)
+            || self.marks.contains(Marks::FAST_OPENING)
+            || self.syn_waits_for_data();
+        if may && self.fin.is_none() {
             (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
         } else {
             0
         }
+    }
+
+    /// Whether there is as much to read as the application wants at least.
+    pub fn is_readable(&self) -> bool {
+        self.inbox.len() >= (self.options.rare().recv_lowat as usize).max(1)
     }
 
     /// What the socket is ready for.
@@ -268,7 +362,7 @@ impl Connection {
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
-        ready.set(Ready::READ, !self.inbox.is_empty() || no_more);
+        ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);

@@ -34,6 +34,10 @@ impl AckState {
             self.owed = Owed::Delayed;
         }
     }
+    /// The largest segment seen, octets of text.
+    pub fn largest(&self) -> u32 {
+        u32::from(self.largest)
+    }
     /// An ACK is due at once.
     pub fn now(&mut self) {
         self.owed = Owed::Now;

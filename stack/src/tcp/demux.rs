@@ -7,9 +7,11 @@ use xen_abi::Instant;
 
 use crate::addr::IpAddress;
 use crate::event::{Event, Layer, TcpNote, TcpState};
+use crate::profile::Blackhole;
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
+use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
 use crate::tcp::output::IpInfo;
@@ -41,6 +43,10 @@ impl Tcp {
             local_port: segment.dst_port(),
             remote_port: segment.src_port(),
         };
+        let both = Flags::SYN | Flags::FIN;
+        if segment.flags().contains(both) && self.shared.tcp().defence.drop_synfin {
+            return self.refuse("SYN and FIN in one segment");
+        }
         match self.table.find_for_segment(&tuple) {
             Some(index) => self.deliver(index, now, &segment),
             None => self.arrives_for_nobody(now, tuple, &segment, None),
@@ -52,6 +58,7 @@ impl Tcp {
             .table
             .connection(index)
             .expect("the hash names connections");
+        connection.measure_arrival(now, segment);
         if !connection.is_predicted(&mut self.shared, now, segment) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
             if is_new_incarnation(connection, &incoming) {
@@ -101,11 +108,23 @@ impl Tcp {
             // Fourth: other data or control should not be there.
             Some(_) if !incoming.has(Flags::ACK) => {}
             // Second: any acknowledgment is bad; and in CLOSED everything is.
-            _ => {
-                if let Some(reset) = Reset::answer(tuple, &incoming) {
+            listener => {
+                if !self.is_blackholed(listener.is_some(), &incoming)
+                    && let Some(reset) = Reset::answer(tuple, &incoming)
+                {
                     self.shared.reset(reset);
                 }
             }
+        }
+    }
+
+    /// Whether what would be reset is met with silence.
+    fn is_blackholed(&self, listening: bool, segment: &Incoming<'_>) -> bool {
+        match self.shared.tcp().defence.blackhole {
+            Blackhole::Off => false,
+            Blackhole::Syn => !listening && segment.has(Flags::SYN),
+            Blackhole::Closed => !listening,
+            Blackhole::All => true,
         }
     }
 
@@ -125,7 +144,8 @@ impl Tcp {
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let options = owner.options;
+        let options = owner.options.clone();
+        let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let key = self.shared.keys.isn;
         let iss = match used {
             Some(used) => isn::initial_after(key, &tuple, now, used),
@@ -147,6 +167,23 @@ impl Tcp {
         }
         if let Some(connection) = self.table.connection(index) {
             connection.take_first_syn(&mut self.shared, now, syn);
+            let (granted, opens) = match verdict {
+                Verdict::Plain => (None, false),
+                Verdict::Grant {
+                    cookie,
+                    experimental,
+                } => (Some((cookie, experimental)), false),
+                Verdict::Open { replaced } => (replaced, true),
+            };
+            if opens {
+                connection.open_at_once(&mut self.shared, now, listener, syn);
+            }
+            if let Some((cookie, experimental)) = granted {
+                connection.grant_cookie(cookie, experimental);
+            }
+            if opens && let Some(owner) = self.table.listener(listener) {
+                owner.opening_fast.begun(index);
+            }
         }
         self.settle(index);
     }

@@ -37,10 +37,10 @@ impl Connection {
         plan: &Plan,
     ) -> Result<(), DeviceFull> {
         let syn = plan.flags.contains(Flags::SYN);
-        let window = self.window_to_offer();
+        let window = self.window_to_offer(shared.tcp());
         // RFC 7323, 2.2: the window of a SYN is not scaled.
         let shift = if syn { 0 } else { self.agreed.recv_shift };
-        let field = u16::try_from(window >> shift).unwrap_or(u16::MAX);
+        let field = window_field(window, shift, shared.tcp().buffers.round_up);
         let offset = plan.seq.after(self.snd.buffer_start());
         let segment = Outgoing {
             tuple: self.tuple,
@@ -53,7 +53,7 @@ impl Connection {
             flags: plan.flags,
             window: field,
             options: if syn {
-                self.syn_options(now)
+                self.syn_options(now, shared.tcp())
             } else {
                 self.options(now)
             },
@@ -63,25 +63,9 @@ impl Connection {
                 self.outbox.slices(offset, plan.len)
             },
         };
-        segment.send(now, out, shared.tcp().ttl)?;
+        segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
         self.sent(shared, now, plan, u32::from(field) << shift);
         Ok(())
-    }
-
-    /// MSS always (SHLD-5); the others if they are offered, or agreed on already.
-    fn syn_options(&self, now: Instant) -> OptionWriter {
-        let mut options = OptionWriter::default();
-        options.mss(self.agreed.recv_mss);
-        if self.agreed.sack {
-            options.sack_permitted();
-        }
-        if self.agreed.timestamps {
-            options.timestamps(self.stamps.clock(now), self.echo());
-        }
-        if self.agreed.window_scaling {
-            options.window_scale(self.agreed.recv_shift);
-        }
-        options
     }
 
     fn options(&self, now: Instant) -> OptionWriter {
@@ -102,13 +86,19 @@ impl Connection {
     }
 
     /// RFC 7323, 3.2: TSecr is zero where no ACK is.
-    fn echo(&self) -> u32 {
+    pub fn echo(&self) -> u32 {
         if self.state() == TcpState::SynSent {
             0
         } else {
             self.stamps.recent
         }
     }
+}
+
+/// What the window field says of `window` octets, `round_up` if that takes more than it can say exactly.
+fn window_field(window: u32, shift: u8, round_up: bool) -> u16 {
+    let rest = if round_up { (1 << shift) - 1 } else { 0 };
+    u16::try_from(window.saturating_add(rest) >> shift).unwrap_or(u16::MAX)
 }
 
 impl Reset {

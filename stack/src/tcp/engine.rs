@@ -72,6 +72,11 @@ impl Tcp {
         }
     }
 
+    /// Another profile, from the next step on.
+    pub fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.shared.profile = profile;
+    }
+
     /// Sends what is due, until nothing is or the device is full.
     pub fn transmit(&mut self, now: Instant, out: &mut dyn IpOutput) {
         while let Some(index) = self.timers.due(now) {
@@ -162,7 +167,7 @@ impl Tcp {
             };
             if !connection.marks.contains(Marks::ROUTED) {
                 match out.route(connection.tuple.remote) {
-                    Ok(route) => connection.set_mtu(route.mtu, &self.shared),
+                    Ok(route) => connection.set_route(&route, self.shared.tcp()),
                     Err(error) => {
                         connection.abort(&mut self.shared, Some(error));
                         return Ok(false);
@@ -225,12 +230,16 @@ impl Tcp {
             }
         }
         let closed = connection.state() == TcpState::Closed;
+        let opens_fast = connection.marks.contains(Marks::FAST_OPENING);
         if let Owner::Listener(listener) = connection.owner
-            && state::is_synchronized(connection.state())
+            && (state::is_synchronized(connection.state()) || opens_fast)
             && !connection.marks.contains(Marks::ACCEPTABLE)
         {
             connection.marks |= Marks::ACCEPTABLE;
             self.hand_to_listener(index, listener);
+        }
+        if opens_fast {
+            self.settle_fast_open(index);
         }
         if closed {
             self.bury(index);
@@ -245,6 +254,31 @@ impl Tcp {
         if !owner.ready_queued {
             owner.ready_queued = true;
             self.ready.push_back(listener);
+        }
+    }
+
+    /// A connection that opened fast has its handshake behind it, or is gone: its place in the queue is free, unless it
+    /// was reset (RFC 7413, 5.1).
+    fn settle_fast_open(&mut self, index: u32) {
+        let Some(connection) = self.table.connection(index) else {
+            return;
+        };
+        if connection.state() == TcpState::SynReceived {
+            return;
+        }
+        connection.marks -= Marks::FAST_OPENING;
+        let opening = connection.opening.take();
+        let reset = connection.state() == TcpState::Closed
+            && connection.error == Some(SocketError::ECONNRESET);
+        let hold = reset.then(|| {
+            connection
+                .last_heard
+                .plus(self.shared.tcp().fast_open.reset_hold)
+        });
+        if let Some(listener) = opening.and_then(|o| o.listener)
+            && let Some(owner) = self.table.listener(listener)
+        {
+            owner.opening_fast.over(index, hold);
         }
     }
 

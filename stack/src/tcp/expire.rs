@@ -40,8 +40,15 @@ impl Connection {
         }
         self.snd.nxt = self.snd.una;
         self.marks -= Marks::RESEND_HEAD;
+        self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
             self.marks |= Marks::SYN_LOST;
+            if self.state() == TcpState::SynSent {
+                self.fall_back_to_plain_syn();
+                if self.rto.timeouts == shared.tcp().handshake.plain_after {
+                    self.agreed.offer_nothing();
+                }
+            }
             return;
         }
         let flight = self.snd.max.since(self.snd.una);
@@ -56,12 +63,18 @@ impl Connection {
         let profile = shared.tcp();
         let waited = now.since(self.rto.since);
         match self.state() {
-            TcpState::SynSent => waited >= profile.r2_syn,
-            TcpState::SynReceived if matches!(self.owner, Owner::Listener(_)) => {
+            TcpState::SynSent => match self.options.syn_retries(profile) {
+                Some(retries) => self.rto.timeouts >= retries,
+                None => waited >= self.options.keep_init(profile),
+            },
+            TcpState::SynReceived
+                if matches!(self.owner, Owner::Listener(_))
+                    || self.marks.contains(Marks::FAST_OPENING) =>
+            {
                 self.rto.timeouts >= profile.syn_ack_retries
             }
-            TcpState::SynReceived => waited >= profile.r2_syn,
-            _ => waited >= profile.r2,
+            TcpState::SynReceived => waited >= self.options.keep_init(profile),
+            _ => waited >= self.options.user_timeout(profile),
         }
     }
 
@@ -77,7 +90,7 @@ impl Connection {
             self.marks |= Marks::OVERRIDE;
             return;
         }
-        if now.since(self.rto.since) >= shared.tcp().r2 {
+        if now.since(self.rto.since) >= self.options.user_timeout(shared.tcp()) {
             // MUST-37 keeps a connection whose peer acknowledges the probes; this one is silent.
             self.time_out(shared);
             return;
@@ -91,29 +104,32 @@ impl Connection {
     fn keep_alive_timeout(&mut self, shared: &mut Shared, now: Instant) {
         let profile = shared.tcp();
         let quiet = now.since(self.last_heard);
-        if quiet < profile.keepalive_idle {
-            let at = self.last_heard.plus(profile.keepalive_idle);
+        let idle = self.options.keep_idle(profile);
+        let interval = self.options.keep_interval(profile);
+        if quiet < idle {
+            let at = self.last_heard.plus(idle);
             return self.deadlines.arm(Timer::KeepAlive, at);
         }
         if self.snd.has_outstanding() {
             // The retransmission timer watches over what is out.
-            let at = now.plus(profile.keepalive_interval);
+            let at = now.plus(interval);
             return self.deadlines.arm(Timer::KeepAlive, at);
         }
         // MUST-29: no single unanswered probe means that the connection is dead.
-        if self.unanswered >= profile.keepalive_probes {
+        if self.unanswered >= self.options.keep_count(profile) {
             self.time_out(shared);
             return;
         }
         self.unanswered += 1;
         self.marks |= Marks::KEEP_ALIVE;
-        self.deadlines
-            .arm(Timer::KeepAlive, now.plus(profile.keepalive_interval));
+        self.deadlines.arm(Timer::KeepAlive, now.plus(interval));
     }
 
     /// Nobody waits for the peer's FIN any more: FIN-WAIT-2 ends by itself.
     pub fn linger_in_fin_wait_2(&mut self, shared: &Shared, now: Instant) {
-        self.deadlines
-            .arm(Timer::Linger, now.plus(shared.tcp().fin_wait_2));
+        self.deadlines.arm(
+            Timer::Linger,
+            now.plus(self.options.fin_wait_2(shared.tcp())),
+        );
     }
 }

@@ -82,6 +82,9 @@ impl Connection {
     /// Text arrived in order: an ACK is owed, at once or after the delay.
     pub fn text_to_acknowledge(&mut self, shared: &Shared, now: Instant, octets: usize) {
         self.ack.text(octets, self.agreed.recv_mss, shared.tcp());
+        if self.options.rare().quick_ack == Some(true) {
+            self.ack.now();
+        }
         if self.ack.owed == Owed::Delayed && !self.deadlines.is_armed(Timer::DelayedAck) {
             self.deadlines
                 .arm(Timer::DelayedAck, now.plus(shared.tcp().delayed_ack));

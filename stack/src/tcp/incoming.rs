@@ -23,6 +23,8 @@ pub struct Incoming<'a> {
     pub stamp: Option<(u32, u32)>,
     /// The bytes of the SACK blocks.
     pub sack: &'a [u8],
+    /// A Fast Open cookie or request, and whether it came as the experimental option.
+    pub fast_open: Option<(&'a [u8], bool)>,
 }
 
 impl<'a> Incoming<'a> {
@@ -36,6 +38,10 @@ impl<'a> Incoming<'a> {
                 TcpOption::SackPermitted => incoming.sack_permitted = true,
                 TcpOption::Sack(blocks) => incoming.sack = blocks,
                 TcpOption::Timestamps { value, echo } => incoming.stamp = Some((value, echo)),
+                TcpOption::FastOpen {
+                    cookie,
+                    experimental,
+                } => incoming.fast_open = Some((cookie, experimental)),
                 // RFC 9293, MUST-6: an option that is not known is ignored.
                 TcpOption::Unknown(_) => {}
             }
@@ -56,6 +62,7 @@ impl<'a> Incoming<'a> {
             sack_permitted: false,
             stamp: None,
             sack: &[],
+            fast_open: None,
         }
     }
 

@@ -39,6 +39,7 @@ impl Connection {
             segment.scale_window(self.agreed.send_shift);
         }
         self.answer_repeated_syn(segment)?;
+        self.check_time_wait(shared, now, segment)?;
         self.check_timestamp(shared, now, segment)?;
         self.check_sequence(shared, now, segment)?;
         self.check_reset(shared, now, segment)?;
@@ -69,6 +70,40 @@ impl Connection {
         Break(())
     }
 
+    /// TIME-WAIT where it listens to nothing but acknowledgments: resets cannot assassinate it (RFC 1337), and whatever
+    /// is not the expected ACK is answered with ours again; a FIN that is due makes it last longer.
+    fn check_time_wait(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        segment: &Incoming<'_>,
+    ) -> Flow {
+        if self.state() != TcpState::TimeWait {
+            return Continue(());
+        }
+        let defence = &shared.tcp().defence;
+        if segment.has(Flags::RST) && defence.time_wait_ignores_rst {
+            return Break(());
+        }
+        if !defence.time_wait_wants_ack {
+            return Continue(());
+        }
+        if !segment.has(Flags::ACK) {
+            return Break(());
+        }
+        if segment.has(Flags::FIN) && segment.seq.plus(segment.len()) == self.rcv.nxt {
+            self.time_wait(shared, now);
+        }
+        let expected = segment.flags == Flags::ACK
+            && segment.payload.is_empty()
+            && segment.seq == self.rcv.nxt
+            && segment.ack == self.snd.max;
+        if !expected {
+            self.ack.now();
+        }
+        Break(())
+    }
+
     /// PAWS (RFC 7323, 5.3, R1), before anything else. A reset is never too old.
     fn check_timestamp(
         &mut self,
@@ -80,14 +115,16 @@ impl Connection {
             return Continue(());
         }
         match segment.stamp {
-            // RFC 7323, 3.2: once agreed on, a segment without the option is dropped.
+            // RFC 7323, 3.2: once agreed on, a segment without the option is dropped, unless the profile is lenient.
+            None if shared.tcp().defence.tolerate_missing_stamp => Continue(()),
             None => Break(()),
             Some((value, _)) if self.stamps.is_old(value, now) => {
                 self.answer_unacceptable(shared, now, segment);
                 Break(())
             }
             Some((value, _)) => {
-                if acceptance::is_acceptable(&self.rcv, segment) {
+                let window = self.acceptable_window(shared.tcp());
+                if acceptance::is_acceptable(&self.rcv, window, segment) {
                     self.stamps.update(value, segment.seq, now);
                 }
                 Continue(())
@@ -102,15 +139,19 @@ impl Connection {
         now: Instant,
         segment: &mut Incoming<'_>,
     ) -> Flow {
-        if acceptance::is_acceptable(&self.rcv, segment) {
+        let window = self.acceptable_window(shared.tcp());
+        if !segment.has(Flags::SYN) {
+            self.note_duplicate(shared, segment);
+        }
+        if acceptance::is_acceptable(&self.rcv, window, segment) {
             if !segment.has(Flags::SYN) {
-                acceptance::trim(&self.rcv, segment);
+                acceptance::trim(&self.rcv, window, segment);
             }
             return Continue(());
         }
         // "If the RCV.WND is zero, no segments will be acceptable, but special allowance should be made to accept
         // valid ACKs, URGs, and RSTs": the text is refused with an ACK, the rest is looked at.
-        if self.rcv.window() == 0 && segment.seq == self.rcv.nxt && !segment.has(Flags::SYN) {
+        if window == 0 && segment.seq == self.rcv.nxt && !segment.has(Flags::SYN) {
             self.ack.now();
             segment.payload = &[];
             segment.flags -= Flags::FIN;
@@ -125,6 +166,21 @@ impl Connection {
             self.answer_unacceptable(shared, now, segment);
         }
         Break(())
+    }
+
+    /// Text that was taken already is reported with the ACK that it causes, so that the peer learns that it sent it
+    /// again for nothing (RFC 2883, 4).
+    fn note_duplicate(&mut self, shared: &Shared, segment: &Incoming<'_>) {
+        let end = segment.seq.plus(segment.payload.len() as u32);
+        let old = self.rcv.nxt.min(end);
+        if self.reports_duplicates(shared) && segment.seq.lt(old) {
+            self.inbox.note_duplicate(segment.seq, old);
+            self.ack.now();
+        }
+    }
+
+    fn reports_duplicates(&self, shared: &Shared) -> bool {
+        self.agreed.sack && shared.tcp().recovery.dsack
     }
 
     /// "An acknowledgment should be sent in reply", but a pure ACK must not beget a pure ACK for ever: of those only
@@ -149,12 +205,15 @@ impl Connection {
         if !segment.has(Flags::RST) {
             return Continue(());
         }
-        if segment.seq != self.rcv.nxt {
+        if segment.seq != self.rcv.nxt && !shared.tcp().defence.insecure_rst {
             // RFC 5961, 3.2: inside the window but not exactly next.
             self.challenge(shared, now);
             return Break(());
         }
         let error = match self.state() {
+            TcpState::SynReceived if self.marks.contains(Marks::FAST_OPENING) => {
+                Some(SocketError::ECONNRESET)
+            }
             TcpState::SynReceived => Some(SocketError::ECONNREFUSED),
             TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => None,
             _ => Some(SocketError::ECONNRESET),
@@ -163,10 +222,15 @@ impl Connection {
         Break(())
     }
 
-    /// Fourth: the SYN bit. RFC 5961, 4.2: whatever its sequence number, a challenge.
+    /// Fourth: the SYN bit. RFC 5961, 4.2: whatever its sequence number, a challenge. RFC 793 sent a reset.
     fn check_syn(&mut self, shared: &mut Shared, now: Instant, segment: &Incoming<'_>) -> Flow {
         if segment.has(Flags::SYN) {
-            self.challenge(shared, now);
+            if shared.tcp().defence.insecure_syn {
+                self.reset_peer(shared);
+                self.die(shared, Some(SocketError::ECONNRESET));
+            } else {
+                self.challenge(shared, now);
+            }
             return Break(());
         }
         Continue(())
@@ -190,6 +254,10 @@ impl Connection {
             self.snd.set_window(segment);
             self.acknowledged(shared, now, segment);
             self.established(shared, now);
+            if !segment.sack.is_empty() {
+                // A connection that opened fast may have lost something already.
+                self.take_ack(shared, now, segment)?;
+            }
         } else {
             self.take_ack(shared, now, segment)?;
         }
@@ -240,10 +308,14 @@ impl Connection {
     }
 
     /// Puts text where it belongs, and decides when it is acknowledged.
-    fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
+    pub fn receive_text(&mut self, shared: &mut Shared, now: Instant, seq: SeqNumber, text: &[u8]) {
         let most = shared.tcp().max_out_of_order;
         let had_gaps = self.inbox.has_gaps();
         let next = self.rcv.nxt;
+        if had_gaps && self.reports_duplicates(shared) {
+            let end = seq.plus(text.len() as u32);
+            self.inbox.note_overlap(seq, end);
+        }
         self.rcv.nxt = self.inbox.assemble(&mut shared.pool, next, seq, text, most);
         if self.rcv.nxt != next {
             if self.marks.contains(Marks::READ_SHUT) {

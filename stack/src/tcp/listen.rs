@@ -3,8 +3,15 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::SocketAddr;
 
+use xen_abi::Instant;
+
 use crate::profile::TcpProfile;
+use crate::tcp::fast_open;
+use crate::tcp::fast_open::server::{Pending, Verdict, judge};
+use crate::tcp::incoming::Incoming;
 use crate::tcp::options::SocketOptions;
+use crate::tcp::shared::Shared;
+use crate::tcp::tuple::Tuple;
 
 /// A socket in LISTEN.
 pub struct Listener {
@@ -17,6 +24,10 @@ pub struct Listener {
     established: VecDeque<u32>,
     /// It stands in the engine's queue of ready sockets.
     pub ready_queued: bool,
+    /// What it does with SYN segments that hold data (RFC 7413).
+    pub fast_open: fast_open::Settings,
+    /// Connections that have taken such data, until their handshake is over.
+    pub opening_fast: Pending,
 }
 
 impl Listener {
@@ -34,6 +45,8 @@ impl Listener {
             half_open: BTreeSet::new(),
             established: VecDeque::new(),
             ready_queued: false,
+            fast_open: fast_open::Settings::default(),
+            opening_fast: Pending::default(),
         };
         listener.set_backlog(backlog, profile);
         listener
@@ -48,6 +61,27 @@ impl Listener {
     /// who never answers cannot fill the backlog.
     pub fn has_room(&self, profile: &TcpProfile) -> bool {
         self.half_open.len() < profile.syn_queue && self.established.len() < self.backlog
+    }
+
+    /// What to do with the data of a SYN.
+    pub fn judge(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        tuple: &Tuple,
+        syn: &Incoming<'_>,
+    ) -> Verdict {
+        let profile = (&shared.tcp().fast_open, shared.keys.cookies);
+        let pending = &mut self.opening_fast;
+        judge(
+            &self.fast_open,
+            self.backlog,
+            pending,
+            profile,
+            now,
+            tuple,
+            syn,
+        )
     }
 
     /// Whether a connection waits.

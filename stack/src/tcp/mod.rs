@@ -10,15 +10,17 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls` the application's calls
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
+//!   ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
-//! - `transmit`, `emit`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together
+//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
 
 mod acceptance;
 mod ack;
@@ -32,12 +34,16 @@ mod demux;
 mod emit;
 mod engine;
 mod expire;
+pub mod fast_open;
 mod fast_path;
 mod icmp;
 mod incoming;
+mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
+mod meter;
 mod open;
 mod options;
 pub mod output;
@@ -56,6 +62,7 @@ mod shared;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_options;
 mod table;
 mod timers;
 mod timestamps;
@@ -67,4 +74,5 @@ mod user_calls;
 mod tests;
 
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};

@@ -5,7 +5,7 @@ use xen_abi::Instant;
 
 use crate::api::SocketError;
 use crate::event::TcpState;
-use crate::tcp::connection::{Connection, Marks};
+use crate::tcp::connection::{Connection, Marks, Owner};
 use crate::tcp::deadlines::Timer;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::recv_window::RecvSpace;
@@ -36,6 +36,12 @@ impl Connection {
             }
             return;
         }
+        if acked && self.echoes_what_was_never_sent(shared, now, segment) {
+            if let Some(reset) = Reset::answer(self.tuple, segment) {
+                shared.reset(reset);
+            }
+            return;
+        }
         // Second: the RST bit. "If the ACK was acceptable, then signal to the user 'error: connection reset'."
         if segment.has(Flags::RST) {
             if acked {
@@ -50,13 +56,16 @@ impl Connection {
         self.take_syn(shared, now, segment);
         self.heard(now);
         if acked {
+            self.fast_open_answered(shared, now, segment);
             self.snd.set_window(segment);
             self.acknowledged(shared, now, segment);
             self.established(shared, now);
+            self.resend_syn_data();
             self.ack.now();
             self.take_rest_of_syn(shared, now, segment);
         } else {
             // Simultaneous open: SYN-RECEIVED, and <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
+            self.fall_back_to_plain_syn();
             self.enter(shared, TcpState::SynReceived);
             self.snd.nxt = self.snd.una;
         }
@@ -66,8 +75,17 @@ impl Connection {
     pub fn established(&mut self, shared: &mut Shared, now: Instant) {
         let syn_lost = self.marks.contains(Marks::SYN_LOST);
         self.rto.established(syn_lost, shared.tcp());
-        self.congestion
-            .established(self.agreed.smss(), syn_lost, shared.tcp());
+        if self.marks.contains(Marks::FAST_OPENING) {
+            // RFC 7413, 4.2.2: it has been sending already.
+            self.congestion.set_smss(self.agreed.smss());
+        } else {
+            self.opening = None;
+            self.congestion
+                .established(self.agreed.smss(), syn_lost, shared.tcp());
+        }
+        if matches!(self.owner, Owner::Listener(_)) {
+            self.round_buffers(shared.tcp());
+        }
         self.enter(shared, TcpState::Established);
         self.marks |= Marks::NEWS;
         self.keep_alive_from(shared, now);
@@ -79,11 +97,29 @@ impl Connection {
         }
     }
 
+    /// Whether the SYN-ACK answers another SYN than ours: it echoes a timestamp of before, or of the future.
+    fn echoes_what_was_never_sent(
+        &self,
+        shared: &Shared,
+        now: Instant,
+        segment: &Incoming<'_>,
+    ) -> bool {
+        let Some((_, echo)) = segment.stamp else {
+            return false;
+        };
+        let begun = self.stamps.clock(self.rto.since);
+        let sent = echo.wrapping_sub(begun) <= self.stamps.clock(now).wrapping_sub(begun);
+        shared.tcp().checks_syn_ack_echo && self.agreed.timestamps && echo != 0 && !sent
+    }
+
     /// RCV.NXT, IRS, and what the options settle.
     fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         self.agreed.settle(syn, shared.tcp());
+        if self.owner == Owner::Application {
+            self.round_buffers(shared.tcp());
+        }
         if let Some((value, _)) = syn.stamp.filter(|_| self.agreed.timestamps) {
             self.stamps.set(value, now);
         }
@@ -100,7 +136,7 @@ impl Connection {
             return;
         }
         self.rcv
-            .offered(self.window_to_offer().min(u32::from(u16::MAX)));
+            .offered(self.window_to_offer(shared.tcp()).min(u32::from(u16::MAX)));
         let mut rest = *syn;
         rest.window >>= self.agreed.send_shift;
         rest.flags -= Flags::SYN;
@@ -111,8 +147,10 @@ impl Connection {
     /// (Re)starts the keep-alive timer, if the application asked for it (RFC 9293, MUST-24).
     pub fn keep_alive_from(&mut self, shared: &Shared, now: Instant) {
         if self.options.keep_alive && state::may_send(self.state()) {
-            self.deadlines
-                .arm(Timer::KeepAlive, now.plus(shared.tcp().keepalive_idle));
+            self.deadlines.arm(
+                Timer::KeepAlive,
+                now.plus(self.options.keep_idle(shared.tcp())),
+            );
         } else {
             self.deadlines.disarm(Timer::KeepAlive);
         }

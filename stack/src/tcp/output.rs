@@ -41,6 +41,8 @@ pub struct Route {
     pub local: IpAddress,
     /// The largest IP packet that it takes.
     pub mtu: usize,
+    /// The largest IP packet that the whole way is known to take; the same if nothing is known.
+    pub path_mtu: usize,
 }
 
 /// The layer below, as TCP sees it while it transmits.
@@ -74,6 +76,9 @@ pub enum IcmpError {
     /// Destination unreachable, port.
     #[error("port unreachable")]
     PortUnreachable,
+    /// Destination unreachable, by somebody's wish (codes 9, 10 and 13).
+    #[error("administratively prohibited")]
+    Prohibited,
     /// Fragmentation needed and DF set.
     #[error("packet too big: the next hop takes {mtu} bytes")]
     PacketTooBig {

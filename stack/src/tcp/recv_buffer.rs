@@ -26,7 +26,7 @@ impl RecvBuffer {
     pub fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }
-    /// Whether something waits for what precedes it.
+    /// Whether something waits for what precedes it, or came twice and is still to be reported.
     pub fn has_gaps(&self) -> bool {
         self.gaps.is_some()
     }
@@ -86,6 +86,26 @@ impl RecvBuffer {
         due
     }
 
+    /// Octets below RCV.NXT came again.
+    pub fn note_duplicate(&mut self, start: SeqNumber, end: SeqNumber) {
+        self.gaps.get_or_insert_default().note_duplicate(start, end);
+    }
+
+    /// Octets at or beyond RCV.NXT are about to be assembled: some may be here already.
+    pub fn note_overlap(&mut self, start: SeqNumber, end: SeqNumber) {
+        if let Some(gaps) = &mut self.gaps {
+            gaps.note_overlap(start, end);
+        }
+    }
+
+    /// SACK blocks have been sent.
+    pub fn sack_sent(&mut self) {
+        if let Some(gaps) = &mut self.gaps {
+            gaps.reported();
+            self.forget_no_gaps();
+        }
+    }
+
     /// SACK blocks for what waits.
     pub fn sack_blocks(&self, to: &mut [SackBlock; MAX_SACK_BLOCKS]) -> usize {
         self.gaps.as_ref().map_or(0, |gaps| gaps.blocks(to))
@@ -98,6 +118,15 @@ impl RecvBuffer {
         n
     }
 
+    /// The application looks at octets and leaves them; how many.
+    pub fn peek(&self, to: &mut [u8]) -> usize {
+        self.ring.peek(to)
+    }
+    /// The application takes octets without looking at them.
+    pub fn skip(&mut self, pool: &mut Pool, n: usize) {
+        self.ring.consume(n);
+        self.release_if_empty(pool);
+    }
     /// Drops what the application will never take.
     pub fn discard(&mut self, pool: &mut Pool) {
         self.ring.consume(self.ring.len());

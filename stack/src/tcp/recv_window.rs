@@ -38,6 +38,12 @@ impl RecvSpace {
             self.window()
         }
     }
+    /// The same without steps: all that is free, as long as that is a quarter of the buffer or a segment.
+    pub fn offer_every_octet(&self, free: usize, limit: usize, mss: u16) -> u32 {
+        let silly = free < limit / 4 && free < usize::from(mss);
+        let free = if silly { 0 } else { free.min(1 << 30) as u32 };
+        free.max(self.window())
+    }
     /// Whether what the application took is worth telling the peer at once. A window that is nearly shut is always
     /// worth a segment's step; an open one a quarter of the buffer.
     pub fn is_worth_telling(&self, free: usize, limit: usize, mss: u16) -> bool {
@@ -78,6 +84,13 @@ mod tests {
         let mut s = space(1000);
         s.offered(10);
         assert_eq!(s.window(), 1000);
+    }
+
+    #[test]
+    fn without_steps_the_right_edge_follows_every_octet_until_less_than_a_segment_is_free() {
+        assert_eq!(space(1000).offer_every_octet(1001, 2000, 1460), 1001);
+        assert_eq!(space(0).offer_every_octet(499, 2000, 1460), 0);
+        assert_eq!(space(0).offer_every_octet(1460, 64_000, 1460), 1460);
     }
 
     #[test]

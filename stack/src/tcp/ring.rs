@@ -76,13 +76,18 @@ impl Ring {
 
     /// Takes bytes from the front; how many.
     pub fn read(&mut self, to: &mut [u8]) -> usize {
+        let n = self.peek(to);
+        self.consume(n);
+        n
+    }
+    /// Copies bytes from the front, which stay; how many.
+    pub fn peek(&self, to: &mut [u8]) -> usize {
         let n = to.len().min(self.len());
         let (a, b) = self.slices(0, n);
         to[..a.len()].copy_from_slice(a);
         if !b.is_empty() {
             to[a.len()..n].copy_from_slice(b);
         }
-        self.consume(n);
         n
     }
 

@@ -34,17 +34,29 @@ impl Rto {
         }
     }
 
-    /// The timeout in force: doubled with each expiry, up to the cap (RFC 6298, 5.5).
+    /// The timeout in force: doubled with each expiry, up to the cap (RFC 6298, 5.5). The very first one is what it is;
+    /// every other one has the profile's slop.
     pub fn timeout(&self, profile: &TcpProfile) -> u64 {
         let doublings = u32::from(self.timeouts.min(20));
+        let slop = if doublings == 0 && self.srtt == 0 {
+            0
+        } else {
+            profile.rto_slop
+        };
         self.base
             .saturating_mul(1 << doublings)
+            .saturating_add(slop)
             .min(profile.max_rto)
     }
 
     /// SRTT, if anything was measured.
     pub fn srtt(&self) -> Option<u64> {
         (self.srtt > 0).then_some(self.srtt)
+    }
+
+    /// RTTVAR
+    pub fn rttvar(&self) -> u64 {
+        self.rttvar
     }
 
     /// A segment that ends before `end` is sent for the first time.
@@ -104,7 +116,8 @@ impl Rto {
             self.srtt = self.srtt - self.srtt / 8 + r / 8;
         }
         let rto = self.srtt + profile.clock_granularity.max(4 * self.rttvar);
-        self.base = rto.clamp(profile.min_rto, profile.max_rto);
+        let least = profile.min_rto.saturating_sub(profile.rto_slop);
+        self.base = rto.clamp(least, profile.max_rto);
     }
 }
 
@@ -154,6 +167,18 @@ mod tests {
             rto.back_off();
         }
         assert_eq!(seen, [3, 6, 12, 24, 48, 60, 60]);
+    }
+
+    #[test]
+    fn slop_is_added_to_all_but_the_very_first_timeout() {
+        let profile = TcpProfile {
+            rto_slop: 200 * MS,
+            ..TcpProfile::default()
+        };
+        let mut rto = Rto::new(&profile);
+        assert_eq!(rto.timeout(&profile), SEC);
+        rto.back_off();
+        assert_eq!(rto.timeout(&profile), 2200 * MS);
     }
 
     #[test]

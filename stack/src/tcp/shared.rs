@@ -12,6 +12,7 @@ use xen_abi::{Fuel, Sink};
 use crate::event::{Event, TcpNote, TcpState};
 use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
+use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
 use crate::tcp::reset::Reset;
 use crate::tcp::siphash::Key;
@@ -24,6 +25,7 @@ pub struct Keys {
     pub demux: Key,
     pub ports: Key,
     pub stamps: Key,
+    pub cookies: Key,
 }
 
 /// What a connection may use beside itself.
@@ -33,6 +35,10 @@ pub struct Shared {
     pub pool: Pool,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
+    /// What Fast Open remembers of the servers that connections went to.
+    pub destinations: Destinations,
+    /// ICMP messages that quoted what was not under way.
+    pub out_of_window_icmps: u64,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -47,11 +53,14 @@ impl Shared {
                 demux: key(),
                 ports: key(),
                 stamps: key(),
+                cookies: key(),
             },
             profile,
             fuel,
             pool: Pool::default(),
             resets: VecDeque::new(),
+            destinations: Destinations::default(),
+            out_of_window_icmps: 0,
             sink,
             encoded: Vec::new(),
         }

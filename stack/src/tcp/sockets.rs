@@ -6,10 +6,15 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
+use crate::api::{
+    How, OptionName, Queued, Ready, RecvFlags, SendFlags, SocketError, SocketId, SocketOption,
+    TcpInfo,
+};
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Marks, Owner};
+use crate::tcp::fast_open;
+use crate::tcp::info;
 use crate::tcp::isn;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
@@ -25,6 +30,7 @@ impl Tcp {
         let fresh = Box::new(Fresh {
             local: None,
             options,
+            fast_open: fast_open::Settings::default(),
         });
         self.table.insert(Slot::Fresh(fresh)).map(SocketId)
     }
@@ -63,9 +69,10 @@ impl Tcp {
             _ => {}
         }
         let fresh = self.fresh(socket)?;
-        let (local, options) = (fresh.local, fresh.options);
+        let (local, options, fast_open) = (fresh.local, fresh.options.clone(), fresh.fast_open);
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
-        let listener = Listener::new(local, options, backlog, self.shared.tcp());
+        let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
+        listener.fast_open = fast_open;
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
@@ -92,7 +99,8 @@ impl Tcp {
         Ok((SocketId(index), remote))
     }
 
-    /// `connect(2)` over `route`, an active OPEN: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`].
+    /// `connect(2)` over `route`, an active OPEN: EINPROGRESS, then WRITE readiness, then [`Tcp::take_error`]. At once if
+    /// the application has said that its SYN shall wait for data (`TCP_FASTOPEN_CONNECT`), and they may go in it.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -100,8 +108,84 @@ impl Tcp {
         remote: SocketAddr,
         route: Route,
     ) -> Result<(), SocketError> {
+        let settings = self.fast_open_settings(socket);
+        self.open_active(now, socket, remote, route)?;
+        let mut waits = false;
+        if self.shared.tcp().fast_open.client && settings.on_connect {
+            let connection = owned(self.table.slot_mut(socket.0))?;
+            connection.open_fast(&mut self.shared, now, &[], &settings);
+            waits = connection.syn_waits_for_data();
+        }
+        self.settle(socket.0);
+        if waits {
+            Ok(())
+        } else {
+            Err(SocketError::EINPROGRESS)
+        }
+    }
+
+    /// `sendto(2)` on a stream that was not connected; how many octets of `data` were taken. They follow the handshake,
+    /// but with `fast_open` (`MSG_FASTOPEN`) only those are taken that go in the SYN (RFC 7413): EINPROGRESS if none do.
+    /// A socket with `TCP_FASTOPEN` does both.
+    pub fn connect_sending(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+        data: &[u8],
+        fast_open: bool,
+    ) -> Result<usize, SocketError> {
+        let client = self.shared.tcp().fast_open.client;
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.syn_waits_for_data() => return self.send(now, socket, data),
+            Slot::Fresh(_) if fast_open && !client => return Err(SocketError::EOPNOTSUPP),
+            _ => {}
+        }
+        let settings = fast_open::Settings {
+            on_connect: false,
+            ..self.fast_open_settings(socket)
+        };
+        self.open_active(now, socket, remote, route)?;
+        let connection = owned(self.table.slot_mut(socket.0))?;
+        let mut taken = 0;
+        if client && (fast_open || settings.queue > 0) {
+            taken = connection.open_fast(&mut self.shared, now, data, &settings);
+        }
+        if !fast_open {
+            taken += connection.queue_behind_syn(&mut self.shared, &data[taken..]);
+        }
+        self.settle(socket.0);
+        if taken == 0 && fast_open {
+            return Err(SocketError::EINPROGRESS);
+        }
+        Ok(taken)
+    }
+
+    /// Forgets what was learnt about destinations: cookies, and where Fast Open does not work.
+    pub fn forget_destinations(&mut self) {
+        self.shared.destinations.clear();
+    }
+
+    /// What was set about Fast Open before the socket listens or connects, or of a listener.
+    fn fast_open_settings(&self, socket: SocketId) -> fast_open::Settings {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.fast_open,
+            Slot::Listener(listener) => listener.fast_open,
+            _ => fast_open::Settings::default(),
+        }
+    }
+
+    /// A connection in SYN-SENT, under the socket's handle.
+    fn open_active(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+    ) -> Result<(), SocketError> {
         let (bound, options) = match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options),
+            Some(Slot::Fresh(fresh)) => (fresh.local, fresh.options.clone()),
             Some(Slot::Connection(connection)) => return Err(already(connection)),
             Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
             _ => return Err(SocketError::EBADF),
@@ -118,7 +202,7 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
-        connection.set_mtu(route.mtu, &self.shared);
+        connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
             self.ports.unbind(bound);
@@ -128,8 +212,7 @@ impl Tcp {
         connection.enter(&mut self.shared, TcpState::SynSent);
         self.become_slot(socket, Slot::Connection(Box::new(connection)));
         self.named(socket.0, &tuple);
-        self.settle(socket.0);
-        Err(SocketError::EINPROGRESS)
+        Ok(())
     }
 
     /// `send(2)`: how many bytes were taken.
@@ -139,8 +222,19 @@ impl Tcp {
         socket: SocketId,
         data: &[u8],
     ) -> Result<usize, SocketError> {
+        self.send_with(now, socket, data, SendFlags::empty())
+    }
+
+    /// `send(2)` with flags.
+    pub fn send_with(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let taken = connection.send(&mut self.shared, now, data);
+        let taken = connection.send(&mut self.shared, now, data, flags);
         self.settle(socket.0);
         taken
     }
@@ -148,12 +242,23 @@ impl Tcp {
     /// `recv(2)`: how many bytes were given; 0 at the end of the stream.
     pub fn recv(
         &mut self,
-        _now: Instant,
+        now: Instant,
         socket: SocketId,
         to: &mut [u8],
     ) -> Result<usize, SocketError> {
+        self.recv_with(now, socket, to, RecvFlags::empty())
+    }
+
+    /// `recv(2)` with flags.
+    pub fn recv_with(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
-        let given = connection.recv(&mut self.shared, to);
+        let given = connection.recv(&mut self.shared, to, flags);
         if given != Err(SocketError::EAGAIN) {
             self.settle(socket.0);
         }
@@ -195,18 +300,63 @@ impl Tcp {
     ) -> Result<(), SocketError> {
         let profile = &self.shared.profile.tcp;
         match self.table.slot_mut(socket.0) {
-            Some(Slot::Fresh(fresh)) => fresh.options.set(option, profile),
-            Some(Slot::Listener(listener)) => listener.options.set(option, profile),
+            Some(Slot::Fresh(fresh)) => {
+                if fresh.fast_open.set(option) {
+                    return Ok(());
+                }
+                fresh.options.set(option, profile)
+            }
+            Some(Slot::Listener(listener)) => {
+                if listener.fast_open.set(option) {
+                    return Ok(());
+                }
+                listener.options.set(option, profile)
+            }
             slot => {
                 let connection = owned(slot)?;
                 connection.options.set(option, profile)?;
-                if let SocketOption::KeepAlive(_) = option {
+                if let SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) = option {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
                 self.settle(socket.0);
                 Ok(())
             }
+        }
+    }
+
+    /// `getsockopt(2)`
+    pub fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
+        if let Some(option) = self.fast_open_settings(socket).get(name) {
+            return Ok(option);
+        }
+        match self.table.slot(socket.0) {
+            Slot::Fresh(fresh) => fresh.options.get(name, self.shared.tcp()),
+            Slot::Listener(listener) => listener.options.get(name, self.shared.tcp()),
+            Slot::Connection(c) if c.owner == Owner::Application => {
+                c.option(name, self.shared.tcp())
+            }
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `TCP_INFO`
+    pub fn info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Fresh(_) => Ok(info::without_connection(TcpState::Closed)),
+            Slot::Listener(_) => Ok(info::without_connection(TcpState::Listen)),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.info(&self.shared, now)),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// `SIOCINQ`, `SIOCOUTQ` and the like.
+    pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Fresh(_) => Ok(Queued::default()),
+            Slot::Listener(_) => Err(SocketError::EINVAL),
+            _ => Err(SocketError::EBADF),
         }
     }
 

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use crate::addr::{IpAddress, Ipv4Addr, Ipv6Addr};
 use crate::api::SocketError;
 use crate::tcp::connection::Connection;
+use crate::tcp::fast_open;
 use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::siphash::Key;
@@ -20,6 +21,7 @@ use crate::tcp::tuple::Tuple;
 pub struct Fresh {
     pub local: Option<SocketAddr>,
     pub options: SocketOptions,
+    pub fast_open: fast_open::Settings,
 }
 
 /// What a handle leads to. Boxed, so that a slot is two words and growth moves little.
@@ -59,6 +61,11 @@ impl Table {
     /// Places taken.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// Places that there are, free ones counted.
+    pub fn places(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The slot of an index; a free one if there is none.

@@ -60,7 +60,8 @@ impl Connection {
             || self.marks.intersects(busy)
             || self.recovery.phase == Phase::Fast
             || self.snd.nxt == self.snd.iss
-            || (state::may_have_unsent(self.state()) && self.snd.nxt.le(self.data_end()))
+            || ((state::may_have_unsent(self.state()) || self.may_send_early())
+                && self.snd.nxt.le(self.data_end()))
                 && !(self.snd.nxt == self.data_end() && self.fin.is_none())
     }
 
@@ -71,6 +72,11 @@ impl Connection {
             TcpState::SynSent => return self.syn(Flags::SYN),
             TcpState::SynReceived => {
                 if let Some(plan) = self.syn(Flags::SYN | Flags::ACK) {
+                    return Some(plan);
+                }
+                if self.may_send_early()
+                    && let Some(plan) = self.text_or_fin(shared)
+                {
                     return Some(plan);
                 }
             }
@@ -87,10 +93,11 @@ impl Connection {
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
-        (self.snd.nxt == self.snd.iss).then_some(Plan {
+        let due = self.snd.nxt == self.snd.iss && !self.syn_waits_for_data();
+        due.then(|| Plan {
             why: Why::Syn,
             seq: self.snd.iss,
-            len: 0,
+            len: self.syn_text(),
             flags,
         })
     }
@@ -168,7 +175,11 @@ impl Connection {
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
     fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
-        let nothing_out = !self.snd.has_outstanding();
+        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
+        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
+            return self.marks.contains(Marks::OVERRIDE);
+        }
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
@@ -239,7 +250,8 @@ impl Connection {
         } else {
             MAX_SACK_BLOCKS
         };
-        self.agreed.smss() - (4 + 8 * blocks.min(fit) as u32)
+        let taken = 4 + 8 * blocks.min(fit) as u32;
+        self.agreed.smss().saturating_sub(taken).max(1)
     }
 
     /// The device has taken the segment, in which a window of `window` octets was offered.
@@ -264,6 +276,9 @@ impl Connection {
             }
             Why::Ack => {}
         }
+        if let Some(meter) = &mut self.meter {
+            meter.sent(plan, again);
+        }
         self.marks -= Marks::OVERRIDE;
         if end != plan.seq && plan.why != Why::Probe {
             self.sequence_sent(shared, now, plan, again);
@@ -274,9 +289,11 @@ impl Connection {
         }
         if plan.flags.contains(Flags::ACK) {
             self.ack.sent();
+            self.inbox.sack_sent();
             self.deadlines.disarm(Timer::DelayedAck);
             self.stamps.last_ack_sent = self.rcv.nxt;
             self.rcv.offered(window);
+            self.note_window_grown(shared.tcp());
         }
     }
 
@@ -296,14 +313,26 @@ impl Connection {
         // RFC 6675, 6, and RFC 6582: what is sent again in recovery gets a whole timeout.
         let fresh = !self.deadlines.is_armed(Timer::Retransmit) || plan.why == Why::Head;
         if fresh {
-            let timeout = self.rto.timeout(shared.tcp());
+            let timeout = self.wait_for_ack(shared, now);
             self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
         }
+    }
+
+    /// How long the ACK of what is sent now may take.
+    fn wait_for_ack(&self, shared: &Shared, now: Instant) -> u64 {
+        let profile = shared.tcp();
+        let timeout = self.rto.timeout(profile);
+        if profile.handshake.r2_is_exact && self.state() == TcpState::SynSent {
+            let most = self.options.keep_init(profile);
+            return timeout.min(most.saturating_sub(now.since(self.rto.since)));
+        }
+        timeout
     }
 
     /// Nothing more can be sent now. If that is because of the peer's window and nothing is out whose ACK could open
     /// it, a timer must (RFC 9293, MUST-36; 3.8.6.2.1: the override timeout).
     pub fn rest(&mut self, shared: &mut Shared, now: Instant) {
+        self.note_limit(now);
         let waiting = state::may_have_unsent(self.state())
             && self.snd.nxt.lt(self.data_end())
             && !self.deadlines.is_armed(Timer::Retransmit)

@@ -2,8 +2,9 @@
 
 use xen_abi::Instant;
 
-use crate::api::{How, SocketError};
+use crate::api::{How, OptionName, Queued, RecvFlags, SendFlags, SocketError, SocketOption};
 use crate::event::TcpState;
+use crate::profile::TcpProfile;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::shared::Shared;
 use crate::tcp::state;
@@ -15,11 +16,17 @@ impl Connection {
         shared: &mut Shared,
         now: Instant,
         data: &[u8],
+        flags: SendFlags,
     ) -> Result<usize, SocketError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         match self.state() {
+            TcpState::SynSent if self.syn_waits_for_data() && self.fin.is_none() => {
+                return self.send_with_syn(shared, now, data);
+            }
+            TcpState::SynReceived
+                if self.marks.contains(Marks::FAST_OPENING) && self.fin.is_none() => {}
             TcpState::SynSent | TcpState::SynReceived if self.fin.is_none() => {
                 return Err(SocketError::EAGAIN);
             }
@@ -31,9 +38,11 @@ impl Connection {
         self.restart_if_idle(shared, now);
         let limit = self.options.send_buffer as usize;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);
+        self.marks.set(Marks::MORE, flags.contains(SendFlags::MORE));
         if taken < data.len() {
             self.marks |= Marks::SEND_BLOCKED;
         }
+        self.note_limit(now);
         if taken == 0 && !data.is_empty() {
             return Err(SocketError::EAGAIN);
         }
@@ -41,9 +50,22 @@ impl Connection {
     }
 
     /// RECEIVE (RFC 9293, 3.10.3). What the window grows by is told when it is worth a segment.
-    pub fn recv(&mut self, shared: &mut Shared, to: &mut [u8]) -> Result<usize, SocketError> {
+    pub fn recv(
+        &mut self,
+        shared: &mut Shared,
+        to: &mut [u8],
+        flags: RecvFlags,
+    ) -> Result<usize, SocketError> {
         if !self.inbox.is_empty() {
-            let n = self.inbox.read(&mut shared.pool, to);
+            let n = if flags.is_empty() {
+                self.inbox.read(&mut shared.pool, to)
+            } else if flags.contains(RecvFlags::PEEK) {
+                return Ok(self.inbox.peek(to));
+            } else {
+                let n = to.len().min(self.inbox.len());
+                self.inbox.skip(&mut shared.pool, n);
+                n
+            };
             let limit = self.options.recv_buffer as usize;
             let free = limit.saturating_sub(self.inbox.len());
             if state::may_receive(self.state())
@@ -61,6 +83,33 @@ impl Connection {
             return Ok(0);
         }
         Err(SocketError::EAGAIN)
+    }
+
+    /// An option as it is in force.
+    pub fn option(
+        &self,
+        name: OptionName,
+        profile: &TcpProfile,
+    ) -> Result<SocketOption, SocketError> {
+        match name {
+            // Once the peer's SYN is here, it is the size of our segments.
+            OptionName::MaxSeg if state::is_synchronized(self.state()) => {
+                Ok(SocketOption::MaxSeg(self.agreed.smss() as u16))
+            }
+            name => self.options.get(name, profile),
+        }
+    }
+
+    /// What is queued in both directions.
+    pub fn queued(&self) -> Queued {
+        let end = self.snd.buffer_start().plus(self.outbox.len());
+        Queued {
+            unread: self.inbox.len() as u64,
+            unacknowledged: u64::from(self.outbox.len()),
+            unsent: u64::from(end.after(self.snd.nxt)),
+            room: self.send_room() as u64,
+            ended: self.fin_received(),
+        }
     }
 
     /// CLOSE by direction, as `shutdown(2)` has it.

@@ -1,7 +1,7 @@
 //! Headers as they lie in a frame.
 //!
-//! In reading order, from the outside in: [`ethernet`], [`arp`], [`ipv4`], [`icmpv4`], [`udp`], [`tcp`] and
-//! [`tcp_options`]; the sum under most of them is [`crate::checksum`]. Up to UDP each file has the same three parts,
+//! In reading order, from the outside in: [`ethernet`], [`arp`], [`ipv4`], [`icmpv4`], [`ipv6`] with
+//! [`ipv6_extension`], [`icmpv6`] with [`ndp`], [`udp`], [`tcp`] and [`tcp_options`]; the sum under most of them is [`crate::checksum`]. Up to UDP each file has the same three parts,
 //! so knowing one is knowing them all:
 //!
 //! - a **view** (`Frame`, `Packet`, `Message`, `Datagram`) over borrowed bytes, made by `parse`, which checks whatever
@@ -14,7 +14,11 @@
 pub mod arp;
 pub mod ethernet;
 pub mod icmpv4;
+pub mod icmpv6;
 pub mod ipv4;
+pub mod ipv6;
+pub mod ipv6_extension;
+pub mod ndp;
 pub mod tcp;
 pub mod tcp_options;
 pub mod udp;

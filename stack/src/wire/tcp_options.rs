@@ -1,4 +1,4 @@
-//! TCP options (RFC 9293, section 3.2; RFC 7323; RFC 2018): a cursor over the options of a segment received, and a
+//! TCP options (RFC 9293, section 3.2; RFC 7323; RFC 2018; RFC 7413): a cursor over the options of a segment received, and a
 //! writer for those of a segment sent.
 //!
 //! The cursor ends on every input: each turn consumes an octet or two, or stops at the first length that cannot be
@@ -18,6 +18,11 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const FAST_OPEN: u8 = 34;
+/// The kind for experiments (RFC 6994), of which the first two octets say which.
+const EXPERIMENTAL: u8 = 254;
+/// Fast Open's, before it had a kind of its own (RFC 7413, appendix A.1).
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xF9, 0x89];
 
 /// Most SACK blocks that fit beside nothing else: (40 − 2) / 8.
 pub const MAX_SACK_BLOCKS: usize = 4;
@@ -42,6 +47,12 @@ pub enum TcpOption<'a> {
     Sack(&'a [u8]),
     /// TSval and TSecr.
     Timestamps { value: u32, echo: u32 },
+    /// A Fast Open cookie, or, without octets, the request for one; of any length.
+    FastOpen {
+        cookie: &'a [u8],
+        /// It came as the experimental option.
+        experimental: bool,
+    },
     /// Any other kind, and a known kind of a wrong length.
     Unknown(u8),
 }
@@ -108,6 +119,16 @@ fn decode(kind: u8, value: &[u8]) -> TcpOption<'_> {
             value: u32::from_be_bytes([a, b, c, d]),
             echo: u32::from_be_bytes([e, f, g, h]),
         },
+        (FAST_OPEN, cookie) => TcpOption::FastOpen {
+            cookie,
+            experimental: false,
+        },
+        (EXPERIMENTAL, &[a, b, ref cookie @ ..]) if [a, b] == FAST_OPEN_EXPERIMENT => {
+            TcpOption::FastOpen {
+                cookie,
+                experimental: true,
+            }
+        }
         _ => TcpOption::Unknown(kind),
     }
 }
@@ -121,7 +142,7 @@ pub fn sack_blocks(bytes: &[u8]) -> impl Iterator<Item = SackBlock> + '_ {
     })
 }
 
-/// Options of a segment to be sent, in octets, always a multiple of four.
+/// Options of a segment to be sent, in octets: a multiple of four at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionWriter {
     bytes: [u8; MAX_OPTIONS_LEN],
@@ -163,11 +184,38 @@ impl OptionWriter {
     pub fn sack_permitted(&mut self) {
         self.put(&[NOP, NOP, SACK_PERMITTED, 2]);
     }
-    /// Timestamps, padded in front (RFC 7323, appendix A).
+    /// SACK permitted, not padded: timestamps follow, or [`OptionWriter::fill`].
+    pub fn sack_permitted_bare(&mut self) {
+        self.put(&[SACK_PERMITTED, 2]);
+    }
+    /// Timestamps, padded in front up to the middle of a word (RFC 7323, appendix A).
     pub fn timestamps(&mut self, value: u32, echo: u32) {
-        self.put(&[NOP, NOP, TIMESTAMPS, 10]);
+        if self.len.is_multiple_of(4) {
+            self.put(&[NOP, NOP]);
+        }
+        self.put(&[TIMESTAMPS, 10]);
         self.put(&value.to_be_bytes());
         self.put(&echo.to_be_bytes());
+    }
+    /// A Fast Open cookie, or the request for one, padded behind with `padding` (NOPs, or the end of the list). Whether
+    /// it fitted: if not, nothing is written.
+    pub fn fast_open(&mut self, cookie: &[u8], experimental: bool, padding: u8) -> bool {
+        let head = if experimental { 4 } else { 2 };
+        let len = head + cookie.len();
+        if self.len + len.next_multiple_of(4) > MAX_OPTIONS_LEN {
+            return false;
+        }
+        if experimental {
+            self.put(&[EXPERIMENTAL, len as u8]);
+            self.put(&FAST_OPEN_EXPERIMENT);
+        } else {
+            self.put(&[FAST_OPEN, len as u8]);
+        }
+        self.put(cookie);
+        while self.len % 4 != 0 {
+            self.put(&[padding]);
+        }
+        true
     }
     /// As many SACK blocks as fit, padded in front.
     pub fn sack(&mut self, blocks: &[SackBlock]) {
@@ -182,6 +230,11 @@ impl OptionWriter {
             self.put(&block.start.0.to_be_bytes());
             self.put(&block.end.0.to_be_bytes());
         }
+    }
+
+    /// End of the list, and zeros up to the end of the word (RFC 9293, 3.1).
+    pub fn fill(&mut self) {
+        self.len = self.len.next_multiple_of(4);
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -244,6 +297,40 @@ mod tests {
             parse(&[254, 4, 1, 2, 2, 4, 2, 0]),
             [TcpOption::Unknown(254), TcpOption::Mss(512)]
         );
+    }
+
+    #[test]
+    fn a_fast_open_cookie_comes_as_option_34_or_as_an_experiment() {
+        let cookie = [7u8; 6];
+        for experimental in [false, true] {
+            let mut writer = OptionWriter::default();
+            assert!(writer.fast_open(&cookie, experimental, NOP));
+            assert_eq!(writer.len(), if experimental { 12 } else { 8 });
+            assert_eq!(
+                parse(writer.as_bytes()),
+                [TcpOption::FastOpen {
+                    cookie: &cookie,
+                    experimental
+                }]
+            );
+        }
+        // RFC 7413, 4.1.1: without a cookie it is a request.
+        let request = TcpOption::FastOpen {
+            cookie: &[],
+            experimental: false,
+        };
+        assert_eq!(parse(&[34, 2, 0, 0]), [request]);
+    }
+
+    #[test]
+    fn a_cookie_that_does_not_fit_is_not_written() {
+        let mut writer = OptionWriter::default();
+        writer.mss(1460);
+        writer.timestamps(1, 2);
+        writer.window_scale(3);
+        writer.sack_permitted();
+        assert!(!writer.fast_open(&[7; 16], false, NOP));
+        assert_eq!(writer.len(), 24);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Our stack raced against smoltcp, and our worlds against turmoil's own: `cargo bench --bench peers [-- NAME…]`.
 //!
 //! One line a figure: `NAME ours=<number><unit> theirs=<number><unit> ratio=<x>`, above 1: ours is better. The stacks
-//! run the same generic loop over the same raw devices. Both sides take turns in one process, and the best turn of each
-//! counts: noise of the machine only ever adds. A figure that misses its gate makes the exit code 1; some have none.
+//! run the same generic loop over the same raw devices. Both sides take turns in one process; a turn of each makes a pair,
+//! and medians count: of each side's times, and of the pairs' ratios. A figure that misses its gate makes the exit code 1;
+//! some have none.
 //!
 //! In reading order: [`host`] (a stack as the loop sees it), [`pair`] (two hosts on a cable), [`xen`] (two domains on a
 //! machine), [`world`] (two machines), and the races below. [`heap`] counts bytes.
@@ -20,8 +21,8 @@ use std::time::Instant;
 use host::{Host, Ours, Theirs};
 use pair::{Pair, Talk};
 
-/// Turns of each side; the best counts. Many short ones: a busy machine leaves few long stretches alone.
-const TURNS: usize = 301;
+/// Pairs of turns in a race of stacks. Many short ones: what else the machine does falls on both sides of a pair.
+const PAIRS: usize = 301;
 /// Socket buffers of both sides, each direction.
 const BUFFER: usize = 64 << 10;
 /// Payload of a full segment.
@@ -31,24 +32,31 @@ const MSS: usize = 1460;
 struct Figure {
     ours: f64,
     theirs: f64,
+    /// theirs / ours
+    ratio: f64,
     unit: &'static str,
     /// What else there is to say, behind a blank.
     more: String,
 }
 
 impl Figure {
-    fn new((ours, theirs): (f64, f64), unit: &'static str) -> Figure {
-        let more = String::new();
+    /// The medians of what turns of both sides gave.
+    fn of(pairs: &[(f64, f64)], unit: &'static str) -> Figure {
         Figure {
-            ours,
-            theirs,
+            ours: median(pairs.iter().map(|&(ours, _)| ours)),
+            theirs: median(pairs.iter().map(|&(_, theirs)| theirs)),
+            ratio: median(pairs.iter().map(|&(ours, theirs)| theirs / ours)),
             unit,
-            more,
+            more: String::new(),
         }
     }
-    fn ratio(&self) -> f64 {
-        self.theirs / self.ours
-    }
+}
+
+/// The value in the middle.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// What a figure must hold.
@@ -65,7 +73,7 @@ impl Gate {
     /// What is wrong, if something is.
     fn missed(&self, figure: &Figure) -> Option<String> {
         match *self {
-            Gate::Ratio(least) if figure.ratio() < least => {
+            Gate::Ratio(least) if figure.ratio < least => {
                 Some(format!("a ratio of {least:.2} at least"))
             }
             Gate::Ours(most) if figure.ours > most => {
@@ -122,10 +130,10 @@ impl fmt::Display for Figure {
         let Figure {
             ours,
             theirs,
+            ratio,
             unit,
             more,
         } = self;
-        let ratio = self.ratio();
         write!(
             f,
             "ours={ours:.1}{unit} theirs={theirs:.1}{unit} ratio={ratio:.2}{more}"
@@ -133,28 +141,33 @@ impl fmt::Display for Figure {
     }
 }
 
-/// Races two loops turn by turn; each gives how many things it did. The best time a thing of each, in ns.
-fn race(mut ours: impl FnMut() -> usize, mut theirs: impl FnMut() -> usize) -> (f64, f64) {
+/// Races two loops turn by turn; each gives how many things it did. The figure is ns a thing.
+fn race(mut ours: impl FnMut() -> usize, mut theirs: impl FnMut() -> usize) -> Figure {
     let turn = |run: &mut dyn FnMut() -> usize| {
         let start = Instant::now();
         let things = run();
         start.elapsed().as_nanos() as f64 / things as f64
     };
+    pairs(PAIRS, "ns", || turn(&mut ours), || turn(&mut theirs))
+}
+
+/// A figure of so many pairs of turns, one of each side after the other.
+fn pairs(
+    count: usize,
+    unit: &'static str,
+    mut ours: impl FnMut() -> f64,
+    mut theirs: impl FnMut() -> f64,
+) -> Figure {
     // The first turn warms caches and grows buffers.
-    turn(&mut ours);
-    turn(&mut theirs);
-    let mut best = (f64::MAX, f64::MAX);
-    for _ in 0..TURNS {
-        best.0 = best.0.min(turn(&mut ours));
-        best.1 = best.1.min(turn(&mut theirs));
-    }
-    best
+    (ours(), theirs());
+    let pairs: Vec<(f64, f64)> = (0..count).map(|_| (ours(), theirs())).collect();
+    Figure::of(&pairs, unit)
 }
 
 /// One connection pushes data: ns a segment.
 fn bulk() -> Figure {
     const BYTES: usize = 1_000 * MSS;
-    Figure::new(race(push::<Ours>(BYTES), push::<Theirs>(BYTES)), "ns")
+    race(push::<Ours>(BYTES), push::<Theirs>(BYTES))
 }
 
 fn push<H: Host>(bytes: usize) -> impl FnMut() -> usize {
@@ -184,12 +197,12 @@ fn ping<H: Host>(idle: usize) -> impl FnMut() -> usize {
 
 /// ns a request and its response.
 fn pingpong() -> Figure {
-    Figure::new(race(ping::<Ours>(0), ping::<Theirs>(0)), "ns")
+    race(ping::<Ours>(0), ping::<Theirs>(0))
 }
 
 /// As `pingpong`, ours beside 10,000 idle connections; "theirs" is our own without them.
 fn pingpong_10k() -> Figure {
-    Figure::new(race(ping::<Ours>(10_000), ping::<Ours>(0)), "ns")
+    race(ping::<Ours>(10_000), ping::<Ours>(0))
 }
 
 /// Bytes of heap that one end of an idle established connection keeps. Our buffers grow with use, theirs are given:
@@ -207,18 +220,7 @@ fn idle_memory() -> Figure {
     }
     let ours = kept::<Ours>(10_000, BUFFER);
     let theirs = kept::<Theirs>(1_000, 1 << 10);
-    Figure::new((ours, theirs), "B")
-}
-
-/// The best of a few turns, one of each side after the other.
-fn best(
-    turns: usize,
-    mut ours: impl FnMut() -> f64,
-    mut theirs: impl FnMut() -> f64,
-) -> (f64, f64) {
-    (0..turns).fold((f64::MAX, f64::MAX), |best, _| {
-        (best.0.min(ours()), best.1.min(theirs()))
-    })
+    Figure::of(&[(ours, theirs)], "B")
 }
 
 /// How long something takes, in µs.
@@ -238,7 +240,7 @@ fn xen_path() -> Figure {
         });
         us * 1000.0 / SEGMENTS as f64
     };
-    Figure::new(best(15, xen::push, raw), "ns")
+    pairs(15, "ns", xen::push, raw)
 }
 
 /// µs for a page of 10 KiB over a link of 10 ms: two machines built, booted, run, judged and dropped. "Theirs" are
@@ -246,14 +248,14 @@ fn xen_path() -> Figure {
 fn get() -> Figure {
     let (mut rounds, mut get) = (0, world::get());
     let ours = || time(|| rounds = get());
-    let figure = best(101, ours, || time(world::turmoil_get));
+    let figure = pairs(101, "us", ours, || time(world::turmoil_get));
     Figure {
         more: format!(" rounds={rounds}"),
-        ..Figure::new(figure, "us")
+        ..figure
     }
 }
 
 /// µs for a simulated second in which nothing happens; "theirs" is turmoil, which ticks every millisecond.
 fn idle() -> Figure {
-    Figure::new(best(5, world::idle, world::turmoil_idle), "us")
+    pairs(15, "us", world::idle, world::turmoil_idle)
 }

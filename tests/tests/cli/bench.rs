@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use assert_cmd::assert::{Assert, OutputAssertExt};
 use tempfile::TempDir;
+use tests::binary::evilbit;
 
 /// Bad input is refused within this time, in a debug build.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -31,38 +31,6 @@ when console="echo" contains="listening" {
 expect { udp from="echo" contains="hello" count=1; }
 snapshot { ladder; console "echo"; }
 "#;
-
-/// The binary under test, brought up to date once. It belongs to another package, so Cargo does not do it by itself.
-pub fn evilbit() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let me = std::env::current_exe().expect("a test has a path");
-        let profile = me.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-        let name = match profile.file_name().and_then(|n| n.to_str()) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
-        let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "--package",
-            "evilbit",
-            "--profile",
-            name,
-        ]);
-        build.current_dir(repository());
-        let built = build.status().expect("cargo runs");
-        assert!(built.success(), "evilbit does not build");
-        profile.join("evilbit")
-    })
-}
-
-/// The repository's root.
-pub fn repository() -> &'static Path {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("tests/ lies in the repository")
-}
 
 /// A folder to run the command in.
 pub struct Bench(TempDir);

@@ -4,8 +4,10 @@ use std::io::Read;
 use std::process::Stdio;
 
 use serde_json::Value;
+use tests::binary::evilbit;
+use tests::scenario::root;
 
-use crate::bench::{Bench, GOOD, repository, stderr, stdout};
+use crate::bench::{Bench, GOOD, stderr, stdout};
 
 /// The good scenario, but it expects what does not happen.
 fn failing() -> String {
@@ -115,7 +117,7 @@ fn a_replay_line_can_be_pasted_into_a_shell() {
     let out = stdout(&bench.run(&["run", "it's here"]).code(1));
     let line = out.lines().next().expect("a line").to_owned();
     let rest = line.strip_prefix("evilbit ").expect("a command");
-    let shell = format!("{} {rest}", crate::bench::evilbit().display());
+    let shell = format!("{} {rest}", evilbit().display());
     let mut command = std::process::Command::new("sh");
     let again = command
         .args(["-c", &shell])
@@ -384,7 +386,7 @@ fn help_is_a_result() {
 
 #[test]
 fn the_repositorys_first_scenario_passes_from_anywhere() {
-    let blog = repository().join("scenarios/blog/blog.kdl");
+    let blog = root().join("scenarios/blog/blog.kdl");
     let bench = Bench::empty();
     let run = bench.run(&["run", blog.to_str().expect("a path")]).code(0);
     assert!(stdout(&run).starts_with("PASS "));

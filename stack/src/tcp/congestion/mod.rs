@@ -106,6 +106,10 @@ impl Controller {
     pub fn cwnd(&self) -> u32 {
         self.window.cwnd
     }
+    /// ssthresh, once there was a loss
+    pub fn ssthresh(&self) -> Option<u32> {
+        (self.window.ssthresh < MOST).then_some(self.window.ssthresh)
+    }
     /// SMSS
     pub fn smss(&self) -> u32 {
         self.window.smss

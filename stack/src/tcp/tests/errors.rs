@@ -104,3 +104,62 @@ fn a_tiny_path_is_not_believed() {
     icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu: 1 });
     assert_eq!(solo.sent(), [". 1:217(216) ack 1", "P. 217:433(216) ack 1"]);
 }
+
+#[test]
+fn a_router_that_names_no_size_gets_the_next_lower_common_one() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 1_460])
+        .expect("room");
+    solo.sent();
+    icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu: 0 });
+    // RFC 1191, 7.1: below 1500 comes 1492.
+    assert_eq!(
+        solo.sent(),
+        [". 1:1453(1452) ack 1", "P. 1453:1461(8) ack 1"]
+    );
+}
+
+#[test]
+fn which_errors_end_a_connect_is_the_profile_s_choice() {
+    let ends = |profile: Profile, error| {
+        let mut solo = Solo::new(profile);
+        let socket = solo.host.connect(solo.now, at(PEER));
+        solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+        solo.sent();
+        icmp(&mut solo, 0, error);
+        solo.host.tcp.take_error(socket)
+    };
+    let host = |profile| ends(profile, IcmpError::HostUnreachable);
+    assert_eq!(host(Profile::rfc()), None);
+    assert_eq!(host(Profile::freebsd()), None);
+    assert_eq!(host(Profile::linux()), Some(SocketError::EHOSTUNREACH));
+    let prohibited = |profile| ends(profile, IcmpError::Prohibited);
+    assert_eq!(prohibited(Profile::rfc()), None);
+    assert_eq!(
+        prohibited(Profile::freebsd()),
+        Some(SocketError::ECONNREFUSED)
+    );
+    let late = |profile| ends(profile, IcmpError::TimeExceeded);
+    assert_eq!(late(Profile::rfc()), None);
+    assert_eq!(late(Profile::freebsd()), Some(SocketError::EHOSTUNREACH));
+}
+
+#[test]
+fn a_half_open_connection_is_forgotten_where_the_profile_says_so() {
+    let mut solo = Solo::new(Profile::linux());
+    solo.host.listen(at(LOCAL), 4);
+    solo.inject(seg("S", 0).options(&[2, 4, 5, 0xB4]));
+    assert_eq!(solo.sent(), ["S. 0:0(0) ack 1"]);
+    icmp(&mut solo, 0, IcmpError::HostUnreachable);
+    solo.inject(seg(".", 1).ack(1));
+    assert_eq!(solo.sent(), ["R 1:1(0)"]);
+}
+
+#[test]
+fn messages_about_what_is_not_under_way_are_counted() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    icmp(&mut solo, 5_000, IcmpError::HostUnreachable);
+    assert_eq!(solo.host.tcp.out_of_window_icmps(), 1);
+}

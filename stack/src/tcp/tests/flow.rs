@@ -33,6 +33,47 @@ fn text_out_of_order_is_acknowledged_at_once_with_what_is_held() {
     assert_eq!(solo.show(&sent[0]), ". 1:1(0) ack 201");
 }
 
+/// The peer's text from `start` to before `end` arrives: what the ACK at once says, and its SACK blocks.
+fn acked_at_once(
+    solo: &mut Solo,
+    start: u32,
+    end: u32,
+) -> (alloc::string::String, Vec<(u32, u32)>) {
+    let text = alloc::vec![1; (end - start) as usize];
+    solo.inject(seg(".", start).ack(1).text(&text));
+    let sent = solo.sent_bytes();
+    assert_eq!(sent.len(), 1);
+    (solo.show(&sent[0]), solo.window_and_sack(&sent[0]).1)
+}
+
+#[test]
+fn what_arrives_twice_is_reported_once_in_front() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[1, 1, 4, 2]);
+    acked_at_once(&mut solo, 101, 201);
+    acked_at_once(&mut solo, 301, 401);
+    // RFC 2883, 4.2: above the cumulative acknowledgment, followed by the block that holds it.
+    let (_, blocks) = acked_at_once(&mut solo, 151, 251);
+    assert_eq!(blocks, [(151, 201), (101, 251), (301, 401)]);
+    // 4.1: below it.
+    let (ack, blocks) = acked_at_once(&mut solo, 1, 121);
+    assert_eq!(
+        (ack.as_str(), &blocks[..]),
+        (". 1:1(0) ack 251", &[(101, 121), (301, 401)][..])
+    );
+    let (_, blocks) = acked_at_once(&mut solo, 11, 61);
+    assert_eq!(blocks, [(11, 61), (301, 401)]);
+    let (_, blocks) = acked_at_once(&mut solo, 501, 601);
+    assert_eq!(blocks, [(501, 601), (301, 401)]);
+}
+
+#[test]
+fn what_arrives_twice_is_not_reported_to_a_peer_without_sack() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    acked_at_once(&mut solo, 101, 201);
+    let (ack, blocks) = acked_at_once(&mut solo, 101, 201);
+    assert_eq!((ack.as_str(), &blocks[..]), (". 1:1(0) ack 1", &[][..]));
+}
+
 #[test]
 fn nagle_holds_a_small_segment_while_another_is_out() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);

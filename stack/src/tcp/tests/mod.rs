@@ -6,6 +6,7 @@
 //! - `hostile`: what a peer must not be able to do
 //! - `loss`: retransmission and recovery
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
+//! - `fast_open`: data before the handshake is over
 //! - `errors`: what ICMP says
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
@@ -14,10 +15,12 @@
 mod chaos;
 mod closing;
 mod errors;
+mod fast_open;
 mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod profiles;
 mod requirements;
 mod stream;
 mod util;

@@ -34,7 +34,11 @@ pub fn at(text: &str) -> SocketAddr {
 
 /// The route that every harness has.
 pub fn route(local: IpAddress) -> Route {
-    Route { local, mtu: 1500 }
+    Route {
+        local,
+        mtu: 1500,
+        path_mtu: 1500,
+    }
 }
 
 /// A sink that decodes.

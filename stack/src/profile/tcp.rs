@@ -1,32 +1,6 @@
-//! All timing and policy constants of the stack in one value, each with its source, so that a test or a scenario can
-//! make the stack behave like another one without touching its code.
+//! TCP's constants, and its choices by groups.
 
-use crate::net::profile::NetProfile;
-use crate::quirk::{Quirk, Quirks};
-
-/// Nanoseconds in a millisecond.
-pub const MS: u64 = 1_000_000;
-/// Nanoseconds in a second.
-pub const SEC: u64 = 1_000 * MS;
-
-/// How a stack behaves where the specifications leave a choice.
-#[derive(Clone, Debug, Default)]
-pub struct Profile {
-    /// The constants of everything below the transports, and UDP's.
-    pub net: NetProfile,
-    /// TCP's constants.
-    pub tcp: TcpProfile,
-    /// Historical bugs.
-    pub quirks: Quirks,
-}
-
-impl Profile {
-    /// Whether the profile has this bug. Never, without the feature `zoo`.
-    #[inline]
-    pub fn has(&self, quirk: Quirk) -> bool {
-        self.quirks.has(quirk)
-    }
-}
+use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +14,22 @@ pub enum CongestionAlgorithm {
 /// TCP's constants. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct TcpProfile {
+    /// TCP Fast Open (RFC 7413).
+    pub fast_open: FastOpen,
+    /// ICMP errors, and what they say about paths.
+    pub icmp: Icmp,
+    /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
+    pub text_outlives_reset: bool,
+    /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
+    pub checks_syn_ack_echo: bool,
+    /// SYN segments.
+    pub handshake: Handshake,
+    /// Windows and buffers.
+    pub buffers: Buffers,
+    /// Segments that nobody should have sent.
+    pub defence: Defence,
+    /// What applications see.
+    pub sockets: Sockets,
     /// RTO before the first measurement: 1 s (RFC 6298, 2.1).
     pub initial_rto: u64,
     /// RTO after the handshake if the SYN was retransmitted without a measurement: 3 s (RFC 6298, 5.7).
@@ -48,6 +38,9 @@ pub struct TcpProfile {
     pub min_rto: u64,
     /// Greatest RTO: at least 60 s (RFC 6298, 2.5).
     pub max_rto: u64,
+    /// What is added to every RTO that is estimated or backed off, and not to the first one (FreeBSD,
+    /// `net.inet.tcp.rexmit_slop`; RFC 6298 knows none).
+    pub rto_slop: u64,
     /// Clock granularity G of RFC 6298, 2.2: a millisecond, as the timestamps' (RFC 7323, 5.4).
     pub clock_granularity: u64,
     /// R1: retransmissions after which IP is asked for another route: 3 (RFC 9293, 3.8.3).
@@ -100,6 +93,8 @@ pub struct TcpProfile {
     pub timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// How losses are found and repaired.
+    pub recovery: Recovery,
     /// Connections half open on one listener: beyond, a SYN is dropped and counted.
     pub syn_queue: usize,
     /// Largest backlog that `listen` grants.
@@ -123,10 +118,19 @@ pub struct TcpProfile {
 impl Default for TcpProfile {
     fn default() -> TcpProfile {
         TcpProfile {
+            fast_open: FastOpen::default(),
+            icmp: Icmp::default(),
+            text_outlives_reset: false,
+            checks_syn_ack_echo: false,
+            handshake: Handshake::default(),
+            buffers: Buffers::default(),
+            defence: Defence::default(),
+            sockets: Sockets::default(),
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,
             max_rto: 60 * SEC,
+            rto_slop: 0,
             clock_granularity: MS,
             r1_retransmits: 3,
             r2: 900 * SEC,
@@ -153,6 +157,7 @@ impl Default for TcpProfile {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            recovery: Recovery::default(),
             syn_queue: 256,
             max_backlog: 4096,
             challenge_acks: 10,

@@ -1,0 +1,101 @@
+//! Options of a socket, by what `setsockopt(2)` knows them by. A value outside an option's type is the caller's mistake
+//! and never gets here; a value that a stack does not accept is its `EINVAL`, an option that it does not have its
+//! `ENOPROTOOPT`.
+
+/// Declares the options once: with values, and as names to ask for.
+macro_rules! options {
+    ($($(#[$about:meta])* $name:ident($value:ty),)*) => {
+        /// An option with its value. Setting and getting use the same names.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum SocketOption {
+            $($(#[$about])* $name($value),)*
+        }
+
+        /// An option that is asked for: the names of [`SocketOption`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum OptionName {
+            $($(#[$about])* $name,)*
+        }
+
+        impl SocketOption {
+            /// Its name.
+            pub fn name(&self) -> OptionName {
+                match self {
+                    $(SocketOption::$name(_) => OptionName::$name,)*
+                }
+            }
+        }
+    };
+}
+
+options! {
+    /// `TCP_NODELAY`
+    NoDelay(bool),
+    /// `SO_KEEPALIVE`
+    KeepAlive(bool),
+    /// `SO_RCVBUF`, bytes
+    RecvBuffer(usize),
+    /// `SO_SNDBUF`, bytes
+    SendBuffer(usize),
+    /// `SO_REUSEADDR`
+    ReuseAddr(bool),
+    /// `SO_LINGER`: `Some(0)` makes close send a RST.
+    Linger(Option<u32>),
+    /// `TCP_MAXSEG`, bytes
+    MaxSeg(u16),
+    /// `SO_REUSEPORT`
+    ReusePort(bool),
+    /// `SO_RCVLOWAT`, bytes: fewer make no socket readable
+    RecvLowat(u32),
+    /// `SO_PRIORITY`, which says something to queues of the device only
+    Priority(u32),
+    /// `SO_ZEROCOPY`: `MSG_ZEROCOPY` means something
+    ZeroCopy(bool),
+    /// `SO_TIMESTAMPING`: a set of `SOF_TIMESTAMPING_*`
+    Timestamping(u32),
+    /// `IP_TOS`, `IPV6_TCLASS`
+    TrafficClass(u8),
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`; none: the profile's
+    HopLimit(Option<u8>),
+    /// `IP_RECVERR`, `IPV6_RECVERR`
+    RecvErrors(bool),
+    /// `IP_FREEBIND`, `IPV6_FREEBIND`: bind to any address
+    FreeBind(bool),
+    /// `IPV6_V6ONLY`
+    OnlyV6(bool),
+    /// `TCP_CORK`, `TCP_NOPUSH`: partial segments wait
+    Cork(bool),
+    /// `TCP_QUICKACK`: every segment is acknowledged at once
+    QuickAck(bool),
+    /// `TCP_USER_TIMEOUT`, milliseconds; 0: the profile's
+    UserTimeout(u32),
+    /// `TCP_SYNCNT`: retransmissions of the SYN
+    SynCount(u8),
+    /// `TCP_KEEPIDLE`, seconds
+    KeepIdle(u32),
+    /// `TCP_KEEPINTVL`, seconds
+    KeepInterval(u32),
+    /// `TCP_KEEPCNT`
+    KeepCount(u8),
+    /// `TCP_KEEPINIT`, seconds: how long an open may take
+    KeepInit(u32),
+    /// `TCP_NOTSENT_LOWAT`, bytes; 0: no limit
+    NotSentLowat(u32),
+    /// `TCP_INQ`: `recvmsg` tells how much is left
+    InQueue(bool),
+    /// `TCP_NOOPT`: no options in our segments
+    NoOptions(bool),
+    /// `TCP_DEFER_ACCEPT`, seconds; 0: off
+    DeferAccept(u32),
+    /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
+    Linger2(i32),
+    /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
+    /// not 0: it may.
+    FastOpen(u32),
+    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data if they can go in the SYN.
+    FastOpenConnect(bool),
+    /// `TCP_FASTOPEN_NO_COOKIE`
+    FastOpenNoCookie(bool),
+    /// `TCP_FASTOPEN_KEY`: the listener's key, and the one before.
+    FastOpenKeys([Option<[u8; 16]>; 2]),
+}

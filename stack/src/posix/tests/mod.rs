@@ -1,0 +1,5 @@
+//! The process as its programs see it, on two whole stacks with a cable between them.
+
+mod basics;
+mod lab;
+mod options;

@@ -1,0 +1,73 @@
+//! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
+
+use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+
+/// TCP.
+pub fn tcp() -> TcpProfile {
+    TcpProfile {
+        handshake: Handshake {
+            layout: SynLayout {
+                order: [
+                    SynOption::Mss,
+                    SynOption::SackPermitted,
+                    SynOption::Timestamps,
+                    SynOption::WindowScale,
+                ],
+                sack: SackPadding::NopsOfTimestamps,
+            },
+            plain_after: 0,
+            syn_retries: Some(6),
+            r2_is_exact: false,
+        },
+        buffers: Buffers {
+            // tcp_rmem[2]
+            recv_most: Some(6 << 20),
+            first_window: Some(65_535),
+            round_up: true,
+            doubled: true,
+            ..Buffers::default()
+        },
+        sockets: Sockets { measure: true },
+        defence: Defence {
+            tolerate_missing_stamp: true,
+            ..Defence::default()
+        },
+        fast_open: FastOpen {
+            // tcp_fastopen: 1
+            client: true,
+            // MAX_TCP_OPTION_SPACE
+            option_room: Some(40),
+            tries_experimental: true,
+            path_disable: 0,
+            ..FastOpen::default()
+        },
+        icmp: Icmp {
+            // tcp_v4_err: whatever it is, as long as nothing is synchronized
+            end_connect: IcmpKinds::all(),
+            // tcp_req_err
+            end_half_open: IcmpKinds::NET
+                | IcmpKinds::HOST
+                | IcmpKinds::TIME_EXCEEDED
+                | IcmpKinds::PARAMETER,
+            announces_path: true,
+            ..Icmp::default()
+        },
+        text_outlives_reset: true,
+        checks_syn_ack_echo: true,
+        // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.
+        min_rto: 200 * MS,
+        // TCP_RTO_MAX
+        max_rto: 120 * SEC,
+        // tcp_rmem[1], tcp_wmem[1]
+        recv_buffer: 131_072,
+        send_buffer: 16_384,
+        // TCP_TIMEWAIT_LEN is 60 s.
+        msl: 30 * SEC,
+        // TCP_DELACK_MIN
+        delayed_ack: 40 * MS,
+        min_mss: 48,
+        ephemeral: (32_768, 60_999),
+        ..TcpProfile::default()
+    }
+}
