@@ -1,7 +1,11 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
+    Recovery, SEC, SlowStart, Sockets, TcpProfile,
+};
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -29,9 +33,36 @@ pub fn tcp() -> TcpProfile {
             ..Buffers::default()
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            quick: 16,
+            ..Acks::default()
+        },
+        closing: Closing {
+            reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
+        },
+        recovery: Recovery {
+            // TCP_TIMEOUT_MIN: two ticks of a millisecond
+            slack: 2 * MS,
+            // TCP_RTO_MIN
+            tail_delay: 200 * MS,
+            ..Recovery::default()
+        },
+        growth: Congestion {
+            slow_start: SlowStart::Hystart,
+            // tcp_slow_start() takes all that is acknowledged.
+            most_per_ack: u32::MAX,
+            whole_undo: true,
+            ..Congestion::default()
+        },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()
+        },
+        ecn: Ecn {
+            // tcp_ecn: 2; tcp_ecn_fallback
+            mode: EcnMode::Passive,
+            asking_retries: 0,
         },
         fast_open: FastOpen {
             // tcp_fastopen: 1
@@ -53,6 +84,8 @@ pub fn tcp() -> TcpProfile {
             announces_path: true,
             ..Icmp::default()
         },
+        resets_hold_stamps: true,
+        urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.

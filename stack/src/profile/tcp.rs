@@ -1,6 +1,9 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets};
+use super::{
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC,
+    Sockets, UdpTunnel,
+};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,15 @@ pub struct TcpProfile {
     pub fast_open: FastOpen,
     /// ICMP errors, and what they say about paths.
     pub icmp: Icmp,
+    /// Explicit Congestion Notification (RFC 3168; RFC 9293, SHLD-8).
+    pub ecn: Ecn,
+    /// Segments in datagrams.
+    pub udp_tunnel: UdpTunnel,
+    /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
+    pub resets_hold_stamps: bool,
+    /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
+    /// meant to leave it; 4.2BSD and its heirs take it out).
+    pub urgent_in_line: bool,
     /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
     pub text_outlives_reset: bool,
     /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
@@ -26,6 +38,10 @@ pub struct TcpProfile {
     pub handshake: Handshake,
     /// Windows and buffers.
     pub buffers: Buffers,
+    /// Acknowledgments.
+    pub acks: Acks,
+    /// Ends.
+    pub closing: Closing,
     /// Segments that nobody should have sent.
     pub defence: Defence,
     /// What applications see.
@@ -59,6 +75,8 @@ pub struct TcpProfile {
     pub initial_window_bytes: u32,
     /// The controller.
     pub congestion: CongestionAlgorithm,
+    /// How its window grows.
+    pub growth: Congestion,
     /// Longest delay of an ACK: < 500 ms (RFC 9293, MUST-40); 40 ms is the deployed value.
     pub delayed_ack: u64,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
@@ -120,10 +138,16 @@ impl Default for TcpProfile {
         TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
+            ecn: Ecn::default(),
+            udp_tunnel: UdpTunnel::default(),
+            resets_hold_stamps: false,
+            urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
+            acks: Acks::default(),
+            closing: Closing::default(),
             defence: Defence::default(),
             sockets: Sockets::default(),
             initial_rto: SEC,
@@ -140,6 +164,7 @@ impl Default for TcpProfile {
             initial_window_segments: 10,
             initial_window_bytes: 14_600,
             congestion: CongestionAlgorithm::Cubic,
+            growth: Congestion::default(),
             delayed_ack: 40 * MS,
             ack_every_segments: 2,
             sws_override: 200 * MS,
