@@ -56,6 +56,10 @@ pub trait NetStack {
     fn poll_at(&self, now: Instant) -> Option<Instant>;
     /// Which kinds of timers are armed: a set of [`crate::event::TimerKinds`] bits.
     fn timers(&self) -> u8;
+    /// Whether the interface's addresses may be used: not while somebody else might have them.
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 /// A socket's handle.

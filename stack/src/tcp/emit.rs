@@ -168,8 +168,9 @@ impl Outgoing<'_> {
             protocol,
             ecn: self.ecn,
             ttl,
+            ports: (self.tuple.local_port, self.tuple.remote_port),
         };
-        let partial = out.tx_checksum();
+        let partial = out.tx_checksum(self.tuple.remote);
         out.send(now, &packet, outer + len, &mut |buffer| match self.tunnel {
             None => self.write(buffer, partial),
             Some(ports) => self.write_in_datagram(buffer, ports, partial),

@@ -116,7 +116,8 @@ impl Connection {
     fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
-        self.agreed.settle(syn, shared.tcp());
+        let ipv6 = self.tuple.remote.is_ipv6();
+        self.agreed.settle(syn, ipv6, shared.tcp());
         self.settle_ecn(shared, syn);
         if self.owner == Owner::Application {
             self.round_buffers(shared.tcp());

@@ -42,7 +42,6 @@ impl Tcp {
             return Err(SocketError::EINVAL);
         }
         let reuse = fresh.options.reuse_addr;
-        only_v4(local)?;
         if local.ip().is_multicast() {
             return Err(SocketError::EADDRNOTAVAIL);
         }
@@ -208,12 +207,14 @@ impl Tcp {
             Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
             _ => return Err(SocketError::EBADF),
         };
-        only_v4(remote)?;
         // RFC 9293, MUST-46: an OPEN to a broadcast or multicast address is refused.
         let ip = remote.ip();
         let broadcast = matches!(remote, SocketAddr::V4(a) if a.ip().is_broadcast());
         if ip.is_unspecified() || ip.is_multicast() || broadcast || remote.port() == 0 {
             return Err(SocketError::EADDRNOTAVAIL);
+        }
+        if bound.is_some_and(|bound| !reaches(bound, remote)) {
+            return Err(SocketError::EAFNOSUPPORT);
         }
         let local = self.local_for(bound, remote, route)?;
         let tuple = Tuple::new(local, remote);
@@ -576,11 +577,7 @@ fn already(connection: &Connection) -> SocketError {
     }
 }
 
-/// Version 6 is not spoken yet.
-fn only_v4(address: SocketAddr) -> Result<(), SocketError> {
-    if address.is_ipv4() {
-        Ok(())
-    } else {
-        Err(SocketError::EAFNOSUPPORT)
-    }
+/// Whether a socket bound to `local` can speak to `remote`: one of all addresses of version 6 speaks both versions.
+fn reaches(local: SocketAddr, remote: SocketAddr) -> bool {
+    local.is_ipv4() == remote.is_ipv4() || (local.is_ipv6() && local.ip().is_unspecified())
 }

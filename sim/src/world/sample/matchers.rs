@@ -2,7 +2,9 @@
 
 use super::Sampler;
 use crate::plan::*;
-use crate::scenario::language::judgement::{DROP_REASONS, LINK_EVENTS, LIVES, NOTES, STATES};
+use crate::scenario::language::judgement::{
+    ADDRESSES, DROP_REASONS, LINK_EVENTS, LIVES, NOTES, STATES,
+};
 use crate::world::schedule::domains;
 
 impl Sampler {
@@ -45,7 +47,7 @@ impl Sampler {
     }
 
     fn any(&mut self, plan: &Plan, domain: String) -> Matcher {
-        match self.below(14) {
+        match self.below(15) {
             0..4 => Matcher::Packet(self.packet(domain)),
             4 => Matcher::TcpState {
                 domain,
@@ -90,6 +92,10 @@ impl Sampler {
                 domain: self.perhaps(1).map(|_| domain),
                 is: self.word(LIVES),
             },
+            13 => Matcher::Address {
+                domain,
+                state: self.word(ADDRESSES),
+            },
             _ => Matcher::ScriptDone { domain },
         }
     }
@@ -97,7 +103,7 @@ impl Sampler {
     /// A kind of packet, and a few of its properties.
     fn packet(&mut self, domain: String) -> PacketMatcher {
         use PacketKind::*;
-        let kind = self.one_of(&[Frame, Arp, Ipv4, Icmp, Udp, Tcp, Tcp]);
+        let kind = self.one_of(&[Frame, Arp, Ipv4, Ipv6, Icmp, Icmpv6, Udp, Tcp, Tcp]);
         let mut packet = PacketMatcher::any(kind);
         match self.below(3) {
             0 => packet.from = Some(domain),

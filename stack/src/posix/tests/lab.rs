@@ -47,7 +47,7 @@ fn host(last: u8, personality: Personality, profile: &Profile) -> (Host, RawDevi
         addresses: Cidr::parse(&format!("10.0.0.{last}/24"))
             .into_iter()
             .collect(),
-        gateway: None,
+        gateways: Vec::new(),
         mtu: 1500,
         profile: Rc::new(profile.clone()),
         seed: [last; 32],
