@@ -321,6 +321,3 @@ pub const SETTINGS: &[Sysctl] = &[
         }),
     },
 ];
-
-/// Kept, so that a script can say it, until the stack can do both.
-const NOT_YET: &str = "the stack has one way only";
