@@ -30,6 +30,7 @@ mod opening;
 mod profiles;
 mod recovery;
 mod requirements;
+mod send_room;
 mod signature;
 mod stream;
 mod syn_cookie;

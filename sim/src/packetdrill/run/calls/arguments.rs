@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use stack::posix::{Data, MsgFlags, Personality, PollEvents, Room, Status};
 
-use super::words;
+use super::{text, words};
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::config::{Config, IpVersion};
 use crate::packetdrill::run::failure::Failure;
@@ -100,7 +100,8 @@ pub fn data(expr: &Expr, len: u64) -> Result<Data, Failure> {
         ExprKind::Ellipsis => Ok(Data::Zeros(len)),
         ExprKind::Word(word) if word == "NULL" => Ok(Data::Null(len)),
         ExprKind::Text(pieces) => {
-            let mut bytes = octets(pieces);
+            let bytes = text::bytes(pieces);
+            let mut bytes = bytes.ok_or_else(|| unsupported(expr, "bytes to send"))?;
             match usize::try_from(len) {
                 Ok(len) if len <= bytes.len() => bytes.truncate(len),
                 _ => return Err(unsupported(expr, "bytes of this length")),
@@ -109,35 +110,6 @@ pub fn data(expr: &Expr, len: u64) -> Result<Data, Failure> {
         }
         _ => Err(unsupported(expr, "bytes to send")),
     }
-}
-
-/// The octets that text in quotes stands for: escapes as C has them, of which a hexadecimal one has two digits.
-pub fn octets(pieces: &[String]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    for piece in pieces {
-        let mut rest = piece.as_bytes();
-        while let [first, behind @ ..] = rest {
-            rest = behind;
-            if *first != b'\\' {
-                octets.push(*first);
-                continue;
-            }
-            let digits = rest.get(1..3).and_then(|d| std::str::from_utf8(d).ok());
-            let hex = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
-            let (octet, used) = match (rest.first(), hex) {
-                (Some(b'x'), Some(octet)) => (octet, 3),
-                (Some(b'n'), _) => (b'\n', 1),
-                (Some(b'r'), _) => (b'\r', 1),
-                (Some(b't'), _) => (b'\t', 1),
-                (Some(b'0'), _) => (0, 1),
-                (Some(&other), _) => (other, 1),
-                (None, _) => (b'\\', 0),
-            };
-            octets.push(octet);
-            rest = &rest[used..];
-        }
-    }
-    octets
 }
 
 /// Room to receive into.
@@ -186,17 +158,5 @@ fn as_sockets_write(address: SocketAddr, version: IpVersion) -> SocketAddr {
             SocketAddr::new(mapped.into(), address.port())
         }
         _ => address,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_in_text_stand_for_octets() {
-        let pieces = [r"\xf7a\n".to_owned(), r"\\\0".to_owned()];
-        assert_eq!(octets(&pieces), [0xF7, b'a', b'\n', b'\\', 0]);
-        assert_eq!(octets(&[r"\x".to_owned()]), [b'x']);
     }
 }
