@@ -2,7 +2,7 @@
 
 use stack::profile::{Blackhole, CongestionAlgorithm, EcnMode, IcmpKinds, SynCookies};
 
-use super::sysctl::Effect::{ForgetPeers, Nothing, Profile, ProfileThenForget};
+use super::sysctl::Effect::{ForgetPeers, Profile, ProfileThenForget};
 use super::sysctl::{BadValue, Sysctl, Value};
 
 /// A buffer's size, bytes: at most 1 GiB.
@@ -321,6 +321,3 @@ pub const SETTINGS: &[Sysctl] = &[
         }),
     },
 ];
-
-/// Kept, so that a script can say it, until the stack can do both.
-const NOT_YET: &str = "the stack has one way only";
