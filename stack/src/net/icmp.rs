@@ -79,6 +79,19 @@ pub struct Inside {
     pub seq: u32,
 }
 
+impl Inside {
+    /// Of what is quoted of a packet behind its IP header.
+    pub fn of(protocol: Protocol, quoted: &[u8]) -> Option<Inside> {
+        let datagram = (protocol == Protocol::UDP).then_some(quoted)?;
+        let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
+        Some(Inside {
+            local_port: u16::from_be_bytes([a, b]),
+            remote_port: u16::from_be_bytes([c, d]),
+            seq: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
+}
+
 /// Where a received message came from, and to which of our addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
@@ -247,18 +260,7 @@ pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'s
         remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
         seq: u32::from_be_bytes([e, f, g, h]),
         error,
-        inside: inside(quoted.protocol(), quoted.payload()),
-    })
-}
-
-/// What a quoted packet of the protocol holds, if it is a datagram with a segment in it.
-pub fn inside(protocol: Protocol, payload: &[u8]) -> Option<Inside> {
-    let datagram = (protocol == Protocol::UDP).then_some(payload)?;
-    let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
-    Some(Inside {
-        local_port: u16::from_be_bytes([a, b]),
-        remote_port: u16::from_be_bytes([c, d]),
-        seq: u32::from_be_bytes([e, f, g, h]),
+        inside: Inside::of(quoted.protocol(), quoted.payload()),
     })
 }
 

@@ -21,6 +21,7 @@ use super::shared::{Shared, TcpIp};
 use super::vif::{InterfaceConfig, Vif};
 use crate::api::NetStack;
 use crate::event::Event;
+use crate::quirk::Quirks;
 
 /// How often tasks that wake each other are polled in one run.
 const TURNS: u32 = 8;
@@ -50,6 +51,7 @@ pub type AppMain<S> = Box<dyn FnOnce(Os<S>) -> Task>;
 pub struct Unikernel<S: TcpIp> {
     sink: Rc<dyn Sink>,
     program: Option<(MakeStack<S>, AppMain<S>)>,
+    quirks: Quirks,
     running: Option<Running<S>>,
 }
 
@@ -59,8 +61,16 @@ impl<S: TcpIp> Unikernel<S> {
         Unikernel {
             sink,
             program: Some((make, main)),
+            quirks: Quirks::default(),
             running: None,
         }
+    }
+
+    /// The same kernel with a bug of the zoo's.
+    #[cfg(feature = "zoo")]
+    pub fn with(mut self, quirk: crate::quirk::Quirk) -> Unikernel<S> {
+        self.quirks = self.quirks.with(quirk);
+        self
     }
 
     fn boot(&mut self, xen: &mut dyn Hypercalls, start_info: Gpa) -> Result<(), BootError> {
@@ -79,7 +89,7 @@ impl<S: TcpIp> Unikernel<S> {
             os,
             executor,
             platform,
-            interfaces: Interfaces::default(),
+            interfaces: Interfaces::new(self.quirks),
             armed: None,
             reported: 0,
             stopping: None,
@@ -105,7 +115,8 @@ impl<S: TcpIp> Guest for Unikernel<S> {
     }
 }
 
-/// The first task: finds the interface, and starts the application once it is up; without an interface at once.
+/// The first task: finds the interface, and starts the application once its addresses may be used; without an interface
+/// at once.
 async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
     let names = os.xenstore().directory("device/vif").await;
     let handles = names.unwrap_or_default();
@@ -120,7 +131,16 @@ async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
             // A new stack itself reports that its interface is up.
             Some((make, main)) => {
                 install_stack(&os, make, interface);
-                os.spawn(main(os.clone()));
+                let task = main(os.clone());
+                if os.is_up() {
+                    os.spawn(task);
+                } else {
+                    let waiting = os.clone();
+                    os.spawn(async move {
+                        waiting.until_up().await;
+                        task.await;
+                    });
+                }
             }
             None => os.report(&interface.up()),
         })

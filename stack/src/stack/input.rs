@@ -235,7 +235,7 @@ impl Stack {
         match (protocol, inside) {
             (Protocol::TCP, _) => {
                 let believed = self.tcp.icmp_error(now, local, remote, seq, 0, error);
-                self.believe(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, Some(inner)) if tunnel != 0 && local.port() == tunnel => {
                 let (from, to) = (
@@ -244,7 +244,7 @@ impl Stack {
                 );
                 let (seq, port) = (inner.seq, remote.port());
                 let believed = self.tcp.icmp_error(now, from, to, seq, port, error);
-                self.believe(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, _) => self.udp.icmp_error(local, remote, error),
             _ => {}
@@ -266,7 +266,7 @@ impl Stack {
     }
 
     /// Only what TCP believes about a path is remembered: anybody can send such a message (RFC 5927).
-    fn believe(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
+    fn believe_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
         if let Some(mtu) = mtu {
             self.lower_path_mtu(now, remote, mtu);
         }

@@ -44,6 +44,27 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the option parser does not move on at a length of zero, as in 2014",
     },
     Mutant {
+        scenario: "scenarios/ipv6/blog6.kdl",
+        file: "stack/src/tcp/agreed.rs",
+        line: "self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;",
+        broken: "self.headers = IP_HEADERS[usize::from(ipv6) / 2] + HEADER_LEN as u16;",
+        why: "the segment size forgets that IPv6's header is longer, and every full segment goes in pieces",
+    },
+    Mutant {
+        scenario: "scenarios/ipv6/ndp.kdl",
+        file: "stack/src/net/ipv6/host.rs",
+        line: ".change(address.ip, |a| a.state = State::Duplicate);",
+        broken: ".change(address.ip, |a| a.tries = 0);",
+        why: "an address that somebody else has is taken all the same",
+    },
+    Mutant {
+        scenario: "scenarios/ipv6/path-mtu.kdl",
+        file: "stack/src/net/ipv6/output.rs",
+        line: "false => self.paths.get(dst.into()),",
+        broken: "false => self.paths.get(src.into()),",
+        why: "what a router says of the way to somebody is kept, and never found again",
+    },
+    Mutant {
         scenario: "scenarios/nothing/do-nothing.kdl",
         file: "stack/src/os/kernel.rs",
         line: "let deadlines = [shared.timers.next(), net, stop];",
@@ -126,6 +147,13 @@ pub const MUTANTS: &[Mutant] = &[
         line: "ShutdownReason::Crash | ShutdownReason::Watchdog => known.config.on_crash,",
         broken: "ShutdownReason::Crash | ShutdownReason::Watchdog => known.config.on_poweroff,",
         why: "a crash is treated as a shutdown, and nobody builds the domain again",
+    },
+    Mutant {
+        scenario: "scenarios/world/lost-wakeup.kdl",
+        file: "stack/src/os/interfaces.rs",
+        line: "more |= vif.final_check(xen)? && heeds;",
+        broken: "more |= vif.final_check(xen)? && !heeds;",
+        why: "the last look at the rings changes nothing, and what came just before it is never seen",
     },
     Mutant {
         scenario: "scenarios/world/machine-power-failure.kdl",

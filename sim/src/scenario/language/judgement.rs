@@ -78,7 +78,10 @@ const NOTES: Kind = Choice(&[
     "listen-overflow",
     "renege",
     "retransmit",
+    "tail-probe",
+    "spurious",
 ]);
+const ADDRESSES: Kind = Choice(&["preferred", "deprecated", "duplicate", "removed"]);
 const LIVES: Kind = Choice(&[
     "created",
     "unpaused",
@@ -136,8 +139,19 @@ pub const WORDS: &[Word] = &[
         COUNT,
         VACUOUS,
     ]),
+    Word::new("icmp6", JUDGE, &[], "An ICMPv6 message, Neighbor Discovery's among them.").with(&[
+        PACKET,
+        &[prop(
+            "type",
+            Number(0, 255),
+            "128 is an echo request, 129 its answer, 1 unreachable, 2 packet too big, 133 to 136 discovery",
+        )],
+        COUNT,
+        VACUOUS,
+    ]),
     Word::new("arp", JUDGE, &[], "An ARP packet.").with(&[PACKET, COUNT, VACUOUS]),
     Word::new("ip", JUDGE, &[], "An IPv4 packet.").with(&[PACKET, COUNT, VACUOUS]),
+    Word::new("ip6", JUDGE, &[], "An IPv6 packet.").with(&[PACKET, COUNT, VACUOUS]),
     Word::new("frame", JUDGE, &[], "An Ethernet frame.").with(&[PACKET, COUNT, VACUOUS]),
     Word::new("console", JUDGE, &[arg("domain", Domain)], "A line on a domain's console.").with(&[
         &[default("contains", Text, "", "the line contains this text")],
@@ -164,6 +178,11 @@ pub const WORDS: &[Word] = &[
     ]),
     Word::new("refused", JUDGE, &[arg("domain", Domain)], "A packet that a domain's stack refused.").with(&[
         &[default("contains", Text, "", "the reason contains this text")],
+        COUNT,
+        VACUOUS,
+    ]),
+    Word::new("address", JUDGE, &[arg("domain", Domain)], "What becomes of a domain's addresses of version 6.").with(&[
+        &[required("is", ADDRESSES, "RFC 4862's word")],
         COUNT,
         VACUOUS,
     ]),

@@ -88,7 +88,12 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Addresses with prefix lengths, separated by spaces.
     Cidrs,
+    /// The same of version 6, or `auto`.
+    Cidrs6,
     Ip,
+    /// An address of one version.
+    Ip4,
+    Ip6,
     /// Address and port.
     Endpoint,
     /// `:port`, or address and port.
@@ -271,7 +276,17 @@ pub const GUESTS: &[&str] = &[
     "script",
     "raw",
     "http-2014",
+    "script-no-final-check",
 ];
+
+/// Where the commands stand that a guest takes; most take none.
+pub fn commands_of(guest: &str) -> Option<Place> {
+    match guest {
+        "script" | "script-no-final-check" => Some(Place::Script),
+        "raw" => Some(Place::Raw),
+        _ => None,
+    }
+}
 
 /// Every word, in the order of the reference.
 pub fn words() -> impl Iterator<Item = &'static Word> {

@@ -3,7 +3,7 @@
 use xen_abi::Instant;
 
 use crate::api::EchoReply;
-use crate::net::icmp::{Ends, Icmp, IcmpKind, Posted, Report, inside};
+use crate::net::icmp::{Ends, Icmp, IcmpKind, Inside, Posted, Report};
 use crate::tcp::IcmpError;
 use crate::wire::icmpv6::{Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::ipv6::{self, MIN_MTU, Packet};
@@ -109,7 +109,7 @@ pub fn report(quoted: &Packet<'_>, error: IcmpError, fuel: &Fuel) -> Result<Repo
         remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
         seq: u32::from_be_bytes([e, f, g, h]),
         error,
-        inside: inside(upper.protocol, behind),
+        inside: Inside::of(upper.protocol, behind),
     })
 }
 
