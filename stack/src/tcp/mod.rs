@@ -16,7 +16,8 @@
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
-//! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
+//! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
+//!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
 //! - `urgent`: a mark in the stream
@@ -39,6 +40,7 @@ mod engine;
 mod expire;
 pub mod fast_open;
 mod fast_path;
+mod flight;
 mod icmp;
 mod incoming;
 mod info;
@@ -52,9 +54,12 @@ mod options;
 pub mod output;
 mod pool;
 mod ports;
+mod prr;
+mod rack;
 mod recovery;
 mod recv_buffer;
 mod recv_window;
+mod repair;
 mod reset;
 mod ring;
 mod rto;
@@ -68,11 +73,13 @@ mod sockets;
 mod state;
 mod syn_options;
 mod table;
+mod tail;
 mod timers;
 mod timestamps;
 mod told;
 mod transmit;
 mod tuple;
+mod undo;
 mod urgent;
 mod user_calls;
 mod written;
