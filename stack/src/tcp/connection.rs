@@ -262,6 +262,7 @@ impl Connection {
             ack: Some(self.rcv.nxt),
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
             udp_port: self.options.udp_port,
+            ip: self.options.rare().ip,
         });
     }
 

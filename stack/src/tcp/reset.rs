@@ -6,6 +6,7 @@ use xen_abi::Instant;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::incoming::Incoming;
+use crate::tcp::options::IpChoice;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::Flags;
 
@@ -20,11 +21,13 @@ pub struct Reset {
     pub stamp: Option<(u32, u32)>,
     /// The peer's UDP port, if it goes in a datagram.
     pub udp_port: u16,
+    /// As the socket's application wants it.
+    pub ip: IpChoice,
 }
 
 impl Reset {
-    /// The answer to a segment for which there is no connection; none to a reset.
-    pub fn answer(tuple: Tuple, segment: &Incoming<'_>) -> Option<Reset> {
+    /// The answer to a segment for which there is no connection, or that does not fit it; none to a reset.
+    pub fn answer(tuple: Tuple, segment: &Incoming<'_>, ip: IpChoice) -> Option<Reset> {
         if segment.has(Flags::RST) {
             return None;
         }
@@ -37,6 +40,7 @@ impl Reset {
                 ack: None,
                 stamp,
                 udp_port,
+                ip,
             }
         } else {
             // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
@@ -46,6 +50,7 @@ impl Reset {
                 ack: Some(segment.seq.plus(segment.len())),
                 stamp,
                 udp_port,
+                ip,
             }
         })
     }

@@ -54,6 +54,7 @@ impl Tcp {
             local
         };
         self.fresh(socket)?.local = Some(local);
+        self.table.bind(local, socket.0);
         Ok(())
     }
 
@@ -73,6 +74,7 @@ impl Tcp {
         let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
         listener.fast_open = fast_open;
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
+        self.table.unbind(local);
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
         Ok(())
@@ -224,6 +226,7 @@ impl Tcp {
         connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
+            self.table.unbind(bound);
             self.ports.unbind(bound);
             self.ports.bind(local, true)?;
             connection.marks |= Marks::BOUND;
@@ -475,6 +478,7 @@ impl Tcp {
                 let local = fresh.local;
                 self.table.remove(socket.0);
                 if let Some(local) = local {
+                    self.table.unbind(local);
                     self.ports.unbind(local);
                 }
             }
