@@ -48,8 +48,9 @@ pub fn tcp() -> TcpProfile {
             ..Acks::default()
         },
         closing: Closing {
+            repeats_fin: false,
+            reset_is_told: false,
             reset_in_close_wait: SocketError::EPIPE,
-            ..Closing::default()
         },
         recovery: Recovery {
             // TCP_TIMEOUT_MIN: two ticks of a millisecond
@@ -95,6 +96,7 @@ pub fn tcp() -> TcpProfile {
             ..Icmp::default()
         },
         resets_hold_stamps: true,
+        drops_unexpected_signature: true,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

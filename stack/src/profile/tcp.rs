@@ -27,6 +27,9 @@ pub struct TcpProfile {
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
     pub resets_hold_stamps: bool,
+    /// A signed segment (RFC 2385) from a peer with which no key is shared is dropped (Linux); otherwise the option is one
+    /// that is not known (RFC 9293, MUST-6).
+    pub drops_unexpected_signature: bool,
     /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
     /// meant to leave it; 4.2BSD and its heirs take it out).
     pub urgent_in_line: bool,
@@ -141,6 +144,7 @@ impl Default for TcpProfile {
             ecn: Ecn::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
+            drops_unexpected_signature: false,
             urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::api::{Ready, SocketError};
+use crate::api::{Ready, SignatureKey, SocketError};
 use crate::event::{TcpState, TimerKinds};
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
@@ -94,6 +94,26 @@ bitflags::bitflags! {
     }
 }
 
+/// What only some connections have, together in one box.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seldom {
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Opening>,
+    /// The key that every segment is signed with (RFC 2385).
+    pub signature: Option<SignatureKey>,
+    /// Urgent data.
+    pub urgent: Urgent,
+    /// Octets that came before the handshake was over.
+    pub with_syn: u32,
+}
+
+static NOTHING: Seldom = Seldom {
+    opening: None,
+    signature: None,
+    urgent: Urgent::NONE,
+    with_syn: 0,
+};
+
 /// One connection.
 pub struct Connection {
     pub tuple: Tuple,
@@ -107,10 +127,8 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
-    /// What Fast Open needs to know until the handshake is over.
-    pub opening: Option<Box<Opening>>,
-    /// Urgent data, if there ever were any.
-    pub urgent: Option<Box<Urgent>>,
+    /// What only some connections have.
+    seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: SeqNumber,
@@ -165,8 +183,7 @@ impl Connection {
             soft_error: None,
             agreed,
             options,
-            opening: None,
-            urgent: None,
+            seldom: None,
             ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
@@ -196,6 +213,22 @@ impl Connection {
         self.state
     }
 
+    /// What only some connections have.
+    #[inline]
+    pub fn seldom(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to change it: from then on the connection has a box for it.
+    pub fn seldom_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
+
+    /// What Fast Open needed to know is of no use any more.
+    pub fn take_opening(&mut self) -> Option<Opening> {
+        self.seldom.as_mut()?.opening.take()
+    }
+
     /// Changes the state, and says so.
     pub fn enter(&mut self, shared: &mut Shared, to: TcpState) {
         let from = self.state;
@@ -207,6 +240,13 @@ impl Connection {
         );
         self.state = to;
         shared.report_state(&self.tuple, from, to);
+    }
+
+    /// From now on every segment is signed. Timestamps go, since there is not room for both in a SYN (RFC 2385, 4.2).
+    pub fn sign(&mut self, key: &SignatureKey) {
+        self.seldom_mut().signature = Some(*key);
+        self.agreed.signed = true;
+        self.agreed.timestamps = false;
     }
 
     /// The way to the peer is known.
@@ -261,6 +301,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            key: self.seldom().signature,
             udp_port: self.options.udp_port,
             ip: self.options.rare().ip,
         });
@@ -306,10 +347,15 @@ impl Connection {
         (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
     }
 
+    /// Octets of the free ones that may be offered by now.
+    pub fn offerable(&self, profile: &TcpProfile) -> usize {
+        self.recv_room().min(self.window_limit(profile))
+    }
+
     /// The window to offer now, in octets, before it is scaled.
     pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = self.recv_room().min(self.window_limit(profile));
+        let free = self.offerable(profile);
         if profile.buffers.every_octet {
             self.rcv
                 .offer_every_octet(free, limit, self.agreed.recv_mss)
@@ -322,7 +368,13 @@ impl Connection {
     fn window_limit(&self, profile: &TcpProfile) -> usize {
         match profile.buffers.first_window {
             Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
-                let received = self.rcv.nxt.since(self.rcv.irs);
+                let received = match crate::tcp::state::is_synchronized(self.state) {
+                    true => {
+                        let received = self.rcv.nxt.since(self.rcv.irs);
+                        received.saturating_sub(self.seldom().with_syn)
+                    }
+                    false => 0,
+                };
                 first.saturating_add(received.saturating_mul(2)) as usize
             }
             _ => usize::MAX,

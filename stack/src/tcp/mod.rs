@@ -20,6 +20,7 @@
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
+//! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
@@ -48,6 +49,7 @@ mod input;
 mod isn;
 mod listen;
 mod listing;
+mod md5;
 mod meter;
 mod open;
 mod options;
@@ -68,6 +70,7 @@ mod send_buffer;
 mod send_room;
 mod send_window;
 mod shared;
+mod signature;
 mod siphash;
 mod sockets;
 mod state;

@@ -292,7 +292,9 @@ impl Connection {
             // Only a FIN waits: it makes no block.
             return self.agreed.smss();
         }
-        let fit = if self.agreed.timestamps {
+        let fit = if self.agreed.signed {
+            2
+        } else if self.agreed.timestamps {
             3
         } else {
             MAX_SACK_BLOCKS
@@ -387,7 +389,8 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
-        if plan.len > 0 && now.since(self.last_heard) < shared.tcp().delayed_ack {
+        let answers = plan.len > 0 && self.rcv.nxt.since(self.rcv.irs) > 1;
+        if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {
             self.ack.is_interactive();
         }
         self.last_sent = now;

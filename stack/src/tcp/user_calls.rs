@@ -89,7 +89,8 @@ impl Connection {
                 n
             };
             let limit = self.options.recv_buffer as usize;
-            let free = limit.saturating_sub(self.inbox.len());
+            let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
+            let free = self.offerable(shared.tcp()).min(sayable);
             if state::may_receive(self.state())
                 && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
             {
