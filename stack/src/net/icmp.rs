@@ -14,6 +14,7 @@ use crate::net::profile::NetProfile;
 use crate::tcp::IcmpError;
 use crate::wire::icmpv4::{self, Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::ipv4::{self, Protocol};
+use crate::wire::udp;
 
 /// An error and its quotation make a packet of at most 576 bytes (RFC 1812, section 4.3.2.3).
 const QUOTE: usize = 576 - ipv4::HEADER - icmpv4::HEADER;
@@ -36,6 +37,16 @@ pub struct Report {
     /// The quoted segment's sequence number, if it was TCP's.
     pub seq: u32,
     pub error: IcmpError,
+    /// What lies in a quoted datagram, if it holds a segment.
+    pub inside: Option<Inside>,
+}
+
+/// The beginning of a segment that a quoted datagram holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub seq: u32,
 }
 
 /// Where a received message came from, and to which of our addresses.
@@ -206,6 +217,17 @@ pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'s
         remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
         seq: u32::from_be_bytes([e, f, g, h]),
         error,
+        inside: inside(quoted),
+    })
+}
+
+fn inside(quoted: &ipv4::Packet<'_>) -> Option<Inside> {
+    let datagram = (quoted.protocol() == Protocol::UDP).then(|| quoted.payload())?;
+    let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
+    Some(Inside {
+        local_port: u16::from_be_bytes([a, b]),
+        remote_port: u16::from_be_bytes([c, d]),
+        seq: u32::from_be_bytes([e, f, g, h]),
     })
 }
 

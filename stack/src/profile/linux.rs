@@ -2,8 +2,8 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Buffers, Congestion, Defence, FastOpen, Icmp, IcmpKinds, MS, Recovery, SEC, SlowStart, Sockets,
-    TcpProfile,
+    Buffers, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Recovery, SEC,
+    SlowStart, Sockets, TcpProfile,
 };
 
 /// TCP.
@@ -50,6 +50,11 @@ pub fn tcp() -> TcpProfile {
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
+        ecn: Ecn {
+            // tcp_ecn: 2; tcp_ecn_fallback
+            mode: EcnMode::Passive,
+            asking_retries: 0,
+        },
         fast_open: FastOpen {
             // tcp_fastopen: 1
             client: true,
@@ -70,6 +75,8 @@ pub fn tcp() -> TcpProfile {
             announces_path: true,
             ..Icmp::default()
         },
+        resets_hold_stamps: true,
+        urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.

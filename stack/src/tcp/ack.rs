@@ -70,6 +70,7 @@ impl Connection {
             news.repeats = segment.is_pure_ack() && news.sacked == 0 && !new_window;
         }
         self.repair(shared, now, &news);
+        self.take_ecn_echo(segment);
         if segment.ack.ge(self.snd.una) && self.snd.is_newer(segment) {
             self.take_window(now, segment);
         }
@@ -107,6 +108,7 @@ impl Connection {
         self.outbox.acknowledge(&mut shared.pool, news.text);
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
+        self.note_acknowledged(now, ack);
         if let Some(meter) = &mut self.meter {
             meter.delivered(news.text, syn > 0, self.agreed.smss());
         }
@@ -127,7 +129,7 @@ impl Connection {
         }
         if news.text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
             self.marks -= Marks::SEND_BLOCKED;
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }
     }
 

@@ -10,8 +10,8 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
-//!   ask about
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
+//!   its octets and is told of them; `info`, `meter` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
@@ -19,6 +19,8 @@
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ecn`: marks instead of losses
+//! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
@@ -32,6 +34,7 @@ mod connection;
 mod deadlines;
 mod delayed_ack;
 mod demux;
+mod ecn;
 mod emit;
 mod engine;
 mod expire;
@@ -75,7 +78,9 @@ mod timestamps;
 mod transmit;
 mod tuple;
 mod undo;
+mod urgent;
 mod user_calls;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -87,7 +87,7 @@ impl Connection {
             self.round_buffers(shared.tcp());
         }
         self.enter(shared, TcpState::Established);
-        self.marks |= Marks::NEWS;
+        self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);
         // A CLOSE that came before is done now.
         if self.fin.is_some()
@@ -117,6 +117,7 @@ impl Connection {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         self.agreed.settle(syn, shared.tcp());
+        self.settle_ecn(shared, syn);
         if self.owner == Owner::Application {
             self.round_buffers(shared.tcp());
         }

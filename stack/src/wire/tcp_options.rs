@@ -212,7 +212,7 @@ impl OptionWriter {
             self.put(&[FAST_OPEN, len as u8]);
         }
         self.put(cookie);
-        while self.len % 4 != 0 {
+        while !self.len.is_multiple_of(4) {
             self.put(&[padding]);
         }
         true

@@ -7,10 +7,10 @@ use super::{Acked, Algorithm, Window};
 use crate::profile::MS;
 
 /// CUBIC's memory: the last loss, and the epoch of congestion avoidance since then.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cubic {
-    /// When the epoch began; never: it has not.
-    start: Instant,
+    /// When the epoch began, if it has: milliseconds, which come round after seven weeks.
+    start: Option<u32>,
     /// K, milliseconds: how long the curve takes to come back to W_max.
     k: u32,
     /// W_max, or the window at which the epoch began if that is larger.
@@ -23,27 +23,12 @@ pub struct Cubic {
     prior: u32,
 }
 
-const NEVER: Instant = Instant(u64::MAX);
-
-impl Default for Cubic {
-    fn default() -> Cubic {
-        Cubic {
-            start: NEVER,
-            k: 0,
-            origin: 0,
-            reno: 0,
-            w_max: 0,
-            prior: 0,
-        }
-    }
-}
-
 impl Cubic {
     fn begin_epoch(&mut self, window: &Window, now: Instant) {
         // RFC 9438, 4.2: K = cbrt((W_max - cwnd_epoch) / C), with C = 0.4 segments a second cubed.
         let distance = u64::from(self.w_max.saturating_sub(window.cwnd));
         self.k = cube_root(distance * 2_500_000_000 / u64::from(window.smss)) as u32;
-        self.start = now;
+        self.start = Some(milliseconds(now));
         self.origin = self.w_max.max(window.cwnd);
         self.reno = window.cwnd;
     }
@@ -66,7 +51,7 @@ impl Cubic {
 
 impl Algorithm for Cubic {
     fn avoid(&mut self, window: &mut Window, acked: &Acked) {
-        if self.start == NEVER {
+        if self.start.is_none() {
             self.begin_epoch(window, acked.now);
         }
         let (cwnd, smss) = (u64::from(window.cwnd), u64::from(window.smss));
@@ -79,7 +64,8 @@ impl Algorithm for Cubic {
         };
         let step = smss * octets * num / (cwnd * den);
         self.reno = self.reno.saturating_add(step as u32);
-        let t = acked.now.since(self.start) / MS;
+        let start = self.start.unwrap_or_default();
+        let t = u64::from(milliseconds(acked.now).wrapping_sub(start));
         if self.curve(t, window.smss) < self.reno {
             window.grow(self.reno.saturating_sub(window.cwnd));
             return;
@@ -98,10 +84,14 @@ impl Algorithm for Cubic {
             window.cwnd
         };
         self.prior = window.cwnd;
-        self.start = NEVER;
+        self.start = None;
         // RFC 9438, 4.6: beta is 0.7.
         (u64::from(flight) * 7 / 10) as u32
     }
+}
+
+fn milliseconds(now: Instant) -> u32 {
+    (now.0 / MS) as u32
 }
 
 /// The greatest integer whose cube is not above `n`.

@@ -8,13 +8,17 @@
 //! - `recovery`: losses found by time, probes, windows that come down gently, and mistakes taken back
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
+//! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `urgent`: a mark in the stream
+//! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
 
 mod chaos;
 mod closing;
+mod ecn;
 mod errors;
 mod fast_open;
 mod flow;
@@ -25,4 +29,6 @@ mod profiles;
 mod recovery;
 mod requirements;
 mod stream;
+mod udp_tunnel;
+mod urgent;
 mod util;
