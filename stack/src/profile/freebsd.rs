@@ -63,6 +63,8 @@ pub fn tcp() -> TcpProfile {
         },
         urgent_in_line: false,
         text_outlives_reset: true,
+        // tcp_do_segment: whatever arrives while TF_DELACK is set
+        ack_any_second: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,
         rto_slop: 200 * MS,

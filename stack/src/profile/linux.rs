@@ -43,7 +43,10 @@ pub fn tcp() -> TcpProfile {
             slow_start: SlowStart::Hystart,
             // tcp_slow_start() takes all that is acknowledged.
             most_per_ack: u32::MAX,
+            most_per_ack_later: u32::MAX,
             whole_undo: true,
+            // tcp_min_tso_segs
+            send_unit: 2,
             ..Congestion::default()
         },
         defence: Defence {
@@ -90,6 +93,8 @@ pub fn tcp() -> TcpProfile {
         msl: 30 * SEC,
         // TCP_DELACK_MIN
         delayed_ack: 40 * MS,
+        // TCP_MAX_QUICKACKS
+        quick_acks: 16,
         min_mss: 48,
         ephemeral: (32_768, 60_999),
         ..TcpProfile::default()

@@ -77,6 +77,11 @@ pub struct TcpProfile {
     pub delayed_ack: u64,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
     pub ack_every_segments: u32,
+    /// A second segment of any size is acknowledged at once.
+    pub ack_any_second: bool,
+    /// Segments at the beginning of a connection that are acknowledged at once, so that the peer's slow start is not
+    /// held up.
+    pub quick_acks: u8,
     /// Sender silly-window avoidance: override timeout, 0.1 to 1 s (RFC 9293, 3.8.6.2.1).
     pub sws_override: u64,
     /// Idle time before the first keep-alive: 2 h (RFC 9293, MUST-28).
@@ -161,6 +166,8 @@ impl Default for TcpProfile {
             growth: Congestion::default(),
             delayed_ack: 40 * MS,
             ack_every_segments: 2,
+            ack_any_second: false,
+            quick_acks: 0,
             sws_override: 200 * MS,
             keepalive_idle: 7_200 * SEC,
             keepalive_interval: 75 * SEC,

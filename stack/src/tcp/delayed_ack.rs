@@ -21,6 +21,8 @@ pub struct AckState {
     /// The largest segment seen: the peer's idea of full-sized.
     largest: u16,
     octets: u32,
+    /// Segments that were acknowledged at once because the connection was young.
+    quick: u8,
 }
 
 impl AckState {
@@ -28,7 +30,11 @@ impl AckState {
     pub fn text(&mut self, octets: usize, mss: u16, profile: &TcpProfile) {
         self.largest = self.largest.max(octets.min(usize::from(mss)) as u16);
         self.octets = self.octets.saturating_add(octets as u32);
-        if self.octets >= profile.ack_every_segments * u32::from(self.largest) {
+        let enough = self.octets >= profile.ack_every_segments * u32::from(self.largest);
+        let second = profile.ack_any_second && self.owed == Owed::Delayed;
+        let young = self.quick < profile.quick_acks;
+        self.quick += u8::from(young);
+        if enough || second || young {
             self.owed = Owed::Now;
         } else if self.owed == Owed::Nothing {
             self.owed = Owed::Delayed;
@@ -64,5 +70,24 @@ mod tests {
         ack.sent();
         ack.text(10, 1460, &profile);
         assert_eq!(ack.owed, Owed::Delayed);
+    }
+
+    #[test]
+    fn a_profile_may_acknowledge_any_second_segment_and_the_first_ones_at_once() {
+        let profile = TcpProfile {
+            ack_any_second: true,
+            quick_acks: 1,
+            ..TcpProfile::default()
+        };
+        let mut ack = AckState::default();
+        let owed = [1000, 10, 10].map(|octets| {
+            ack.text(octets, 1460, &profile);
+            let owed = ack.owed;
+            if owed == Owed::Now {
+                ack.sent();
+            }
+            owed
+        });
+        assert_eq!(owed, [Owed::Now, Owed::Delayed, Owed::Now]);
     }
 }

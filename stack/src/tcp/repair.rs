@@ -62,8 +62,10 @@ impl Connection {
         if self.recovery.phase == Phase::Fast {
             self.reduce_in_proportion(shared, news, safe, entered);
         } else if news.text > 0 && was != Phase::Fast {
+            let timeout = self.recovery.phase == Phase::Timeout;
             let acked = Acked {
-                octets: news.text,
+                // After a timeout an ACK covers much that has arrived before.
+                octets: if timeout { news.delivered } else { news.text },
                 now,
                 srtt: self.rto.srtt().unwrap_or(0),
                 rtt: news.rtt,

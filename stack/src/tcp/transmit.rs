@@ -43,6 +43,8 @@ pub struct Plan {
     /// Octets of text.
     pub len: u32,
     pub flags: Flags,
+    /// It begins a unit of segments that ends here.
+    pub unit: Option<SeqNumber>,
 }
 
 impl Plan {
@@ -104,13 +106,14 @@ impl Connection {
             seq: self.snd.iss,
             len: self.syn_text(),
             flags,
+            unit: None,
         })
     }
 
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
         let cwnd = self.congestion.cwnd();
         let Some(out) = self.recovery.out() else {
-            return self.next_in_order(cwnd, 0);
+            return self.next_in_order(shared, cwnd, 0);
         };
         if self.marks.contains(Marks::TAIL_PROBE) {
             return self.tail_probe(out);
@@ -118,7 +121,9 @@ impl Connection {
         let pipe = self.octets_out(shared, out);
         if let Frto::Probing { sent } = out.frto {
             // RFC 5682, 2.1, step 2b: up to two new segments; with nothing new to send, the old way.
-            let new = (sent < 2).then(|| self.next_in_order(cwnd, pipe)).flatten();
+            let new = (sent < 2)
+                .then(|| self.next_in_order(shared, cwnd, pipe))
+                .flatten();
             if new.is_some() || sent > 0 {
                 return new;
             }
@@ -126,7 +131,7 @@ impl Connection {
         if let Some(lost) = out.flight.next_lost(self.full_size()) {
             return self.lost_again(out, lost, cwnd);
         }
-        self.next_in_order(cwnd, pipe)
+        self.next_in_order(shared, cwnd, pipe)
             .or_else(|| self.rescue(shared, out))
     }
 
@@ -178,7 +183,7 @@ impl Connection {
     }
 
     /// From SND.NXT on, as the windows, Nagle and silly-window avoidance allow.
-    fn next_in_order(&self, cwnd: u32, out: u32) -> Option<Plan> {
+    fn next_in_order(&self, shared: &Shared, cwnd: u32, out: u32) -> Option<Plan> {
         let start = self.snd.nxt;
         let end = self.data_end();
         if start.gt(end) {
@@ -202,9 +207,37 @@ impl Connection {
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
         if again || fin || whole || self.is_worth_sending(len, full, queued) {
-            return Some(self.part(Why::Next, start, start.plus(len + u32::from(fin))));
+            let plan = self.part(Why::Next, start, start.plus(len + u32::from(fin)));
+            let most = shared.tcp().growth.send_unit;
+            return Some(if most == 0 {
+                plan
+            } else {
+                self.in_unit(plan, most, cwnd.saturating_sub(out), queued.min(offered))
+            });
         }
         None
+    }
+
+    /// The segment as part of a unit: as many segments as leave together, at most `most`, `room` octets, and half of the
+    /// window. The last one of several is pushed, as it is when a network card cuts them.
+    fn in_unit(&self, mut plan: Plan, most: u32, room: u32, text: u32) -> Plan {
+        let end = plan.seq.plus(plan.len);
+        let under_way = self.recovery.out().and_then(|out| out.unit);
+        if let Some(unit) = under_way.filter(|&unit| plan.seq.lt(unit)) {
+            plan.flags
+                .set(Flags::PSH, plan.flags.contains(Flags::PSH) || end == unit);
+            return plan;
+        }
+        let full = self.full_size().max(1);
+        let half = (self.congestion.cwnd() / full / 2).max(1);
+        let segments = most.min(half).min(room / full).max(1);
+        let mut octets = (segments * full).min(text);
+        let rest = octets % full;
+        if octets == text && rest > 0 && !self.is_worth_sending(rest, full, rest) {
+            octets -= rest;
+        }
+        plan.unit = Some(plan.seq.plus(octets.max(plan.len)));
+        plan
     }
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
@@ -235,6 +268,7 @@ impl Connection {
             seq: start,
             len,
             flags,
+            unit: None,
         }
     }
 
@@ -245,6 +279,7 @@ impl Connection {
             seq: self.snd.una,
             len: 1,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
@@ -255,6 +290,7 @@ impl Connection {
             seq: self.snd.max.minus(1),
             len: 0,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
@@ -264,6 +300,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
@@ -347,6 +384,7 @@ impl Connection {
         let out = self.recovery.begin(&mut shared.spare, plan.seq);
         if new {
             out.flight.push(plan.seq, end, now, limit);
+            out.unit = plan.unit.or(out.unit);
             if let Frto::Probing { sent } = &mut out.frto {
                 *sent += 1;
             }

@@ -181,22 +181,34 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_frto",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.f_rto = v.between(0, 2)? > 0;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_slow_start_after_idle",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.growth.restart_after_idle = v.flag()?;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_early_retrans",
         initial: "3",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.tail_probe = v.between(0, 4)? >= 3;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_recovery",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.rack = v.between(0, 7)? & 1 != 0;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_tso_win_divisor",
@@ -206,7 +218,10 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_min_tso_segs",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.growth.send_unit = v.between(1, 65_535)? as u32;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_ecn",

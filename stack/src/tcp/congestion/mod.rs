@@ -158,10 +158,14 @@ impl Controller {
     /// somebody watches for its end.
     fn slow_start(&mut self, acked: &Acked, growth: &Congestion) {
         let window = &mut self.window;
-        let mut octets = acked
-            .octets
-            .min(growth.most_per_ack.saturating_mul(window.smss));
-        if window.ssthresh == MOST && growth.slow_start != SlowStart::UntilLoss {
+        let first = window.ssthresh == MOST;
+        let most = if first {
+            growth.most_per_ack
+        } else {
+            growth.most_per_ack_later
+        };
+        let mut octets = acked.octets.min(most.saturating_mul(window.smss));
+        if first && growth.slow_start != SlowStart::UntilLoss {
             let watch = self
                 .watch
                 .get_or_insert_with(|| Box::new(Watch::new(growth.slow_start)));
