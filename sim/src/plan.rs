@@ -96,8 +96,9 @@ pub enum OnExit {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct VifPlan {
     pub mac: Option<[u8; 6]>,
-    /// `10.0.0.2/24`
+    /// `10.0.0.2/24`, `2001:db8::2/64`; `fe80::/64` asks for autoconfiguration.
     pub ip: Vec<String>,
+    /// One of each version, with a space between.
     pub gateway: Option<String>,
     /// Offer scatter-gather.
     pub sg: bool,
@@ -386,6 +387,8 @@ pub enum Matcher {
     TcpNote { domain: String, note: String },
     /// A packet refused by `domain`'s stack.
     Refused { domain: String, contains: String },
+    /// An address of version 6 of the domain became `preferred`, `deprecated`, `duplicate` or `removed`.
+    Address { domain: String, state: String },
     /// A whole HTTP response that `domain`'s script received.
     Http {
         domain: String,
@@ -421,7 +424,9 @@ pub enum PacketKind {
     Frame,
     Arp,
     Ipv4,
+    Ipv6,
     Icmp,
+    Icmpv6,
     Udp,
     Tcp,
 }

@@ -36,7 +36,7 @@ fn stack(who: &'static str, last: u8, clock: &Rc<Cell<u64>>) -> (Stack, RawDevic
     let stack = Stack::new(StackConfig {
         mac,
         addresses: Cidr::parse(&address).into_iter().collect(),
-        gateway: None,
+        gateways: Vec::new(),
         mtu: 1500,
         profile: Rc::new(Profile::default()),
         seed: [last; 32],

@@ -12,7 +12,7 @@ use thiserror::Error;
 use xen_abi::Instant;
 
 pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
-pub use self::options::{OptionName, SocketOption};
+pub use self::options::{OptionName, SignatureKey, SocketOption};
 pub use self::wide::{Queued, Received, RecvFlags, Report, SendFlags, Stage, WideSockets};
 use crate::addr::{IpAddress, Mac};
 
@@ -56,6 +56,10 @@ pub trait NetStack {
     fn poll_at(&self, now: Instant) -> Option<Instant>;
     /// Which kinds of timers are armed: a set of [`crate::event::TimerKinds`] bits.
     fn timers(&self) -> u8;
+    /// Whether the interface's addresses may be used: not while somebody else might have them.
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 /// A socket's handle.

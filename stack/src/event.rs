@@ -146,6 +146,34 @@ pub enum Event {
         mac: [u8; 6],
         addresses: Vec<String>,
     },
+    /// An address of version 6 came, went, or is another's.
+    Address {
+        address: String,
+        state: AddressState,
+    },
+    /// A default router came, for so many seconds, or went: 0.
+    Router { address: String, lifetime: u32 },
+}
+
+/// What an address of version 6 is good for: RFC 4862, section 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AddressState {
+    /// Nobody else has it: it is ours.
+    Preferred = 0,
+    /// Ours, but not for new connections.
+    Deprecated = 1,
+    /// Somebody else has it: it is not ours.
+    Duplicate = 2,
+    /// Its lifetime is over.
+    Removed = 3,
+}
+
+impl AddressState {
+    /// RFC 4862's word.
+    pub const fn name(self) -> &'static str {
+        ["preferred", "deprecated", "duplicate", "removed"][self as usize]
+    }
 }
 
 /// Where a packet was refused.
@@ -158,6 +186,7 @@ pub enum Layer {
     Icmp = 3,
     Udp = 4,
     Tcp = 5,
+    Ipv6 = 6,
 }
 
 impl Event {
@@ -207,6 +236,14 @@ xen_abi::fields!(enum Layer {
     3 => Icmp {},
     4 => Udp {},
     5 => Tcp {},
+    6 => Ipv6 {},
+});
+
+xen_abi::fields!(enum AddressState {
+    0 => Preferred {},
+    1 => Deprecated {},
+    2 => Duplicate {},
+    3 => Removed {},
 });
 
 xen_abi::fields!(enum Event {
@@ -221,6 +258,8 @@ xen_abi::fields!(enum Event {
     8 => HttpResponse { name, path, status, bytes, digest },
     9 => HttpServed { method, path, status, bytes },
     10 => InterfaceUp { mac, addresses },
+    11 => Address { address, state },
+    12 => Router { address, lifetime },
 });
 
 #[cfg(test)]

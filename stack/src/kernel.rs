@@ -124,7 +124,7 @@ fn stack_with(config: StackConfig, profile: Profile) -> Stack {
     Stack::new(crate::stack::StackConfig {
         mac: interface.mac,
         addresses: interface.addresses,
-        gateway: interface.gateway,
+        gateways: interface.gateways,
         mtu: interface.mtu,
         profile: Rc::new(profile),
         seed: config.seed,

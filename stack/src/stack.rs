@@ -1,18 +1,21 @@
 //! The stack: interface, neighbours, IP, ICMP, UDP and TCP put together, as the wire sees them.
 //!
-//! [`NetStack::receive`] takes a frame up as far as a socket (`input`), and never transmits; [`NetStack::transmit`]
-//! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
-//! where it was promised. Applications come in by `sockets`, administrators by `administration`. This file makes a stack
-//! and keeps its deadlines.
+//! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never
+//! transmits; [`NetStack::transmit`] sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the
+//! device has no room for stays where it was promised. Applications come in by `sockets`, administrators by `administration`.
+//! This file makes a stack and keeps its deadlines.
 
 mod administration;
 mod input;
+mod input_v6;
 mod output;
 mod sockets;
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::net::Ipv6Addr;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -21,22 +24,27 @@ use xen_abi::{Fuel, Instant, Sink};
 use self::input::Refusal;
 use crate::addr::{Cidr, IpAddress, Mac};
 use crate::api::{Device, NetStack};
-use crate::event::{Event, Layer, TimerKinds};
-use crate::net::icmp::{self, Ends, Icmp};
+use crate::event::{Event, TimerKinds};
+use crate::net::icmp::{self, Ends, Icmp, IcmpKind};
 use crate::net::interface::Interface;
+use crate::net::ipv6::{self, Host};
 use crate::net::output::Output;
 use crate::net::reassembly::Reassembly;
 use crate::net::routing::Routes;
 use crate::net::udp::Udp;
 use crate::profile::Profile;
 use crate::tcp::{IcmpError, Tcp};
+use crate::wire;
 use crate::wire::ipv4::Packet;
 
 /// What a stack is made from.
 pub struct StackConfig {
     pub mac: Mac,
+    /// Of both versions. One of version 6 brings a link-local address with it, and `fe80::/64` itself asks for
+    /// autoconfiguration.
     pub addresses: Vec<Cidr>,
-    pub gateway: Option<IpAddress>,
+    /// Default routers, the first of each version counts.
+    pub gateways: Vec<IpAddress>,
     /// The largest IP packet, in bytes.
     pub mtu: usize,
     pub profile: Rc<Profile>,
@@ -70,14 +78,15 @@ impl Stack {
         };
         let (tcp_seed, udp_seed) = (seed(), seed());
         let ident = random.next_u32() as u16;
-        let (interface, refused) = Interface::new(config.mac, config.mtu, &config.addresses);
-        let gateway = match config.gateway {
-            Some(IpAddress::V4(gateway)) => Some(gateway),
-            _ => None,
-        };
+        let interface = Interface::new(config.mac, config.mtu, &config.addresses);
+        let gateway = config.gateways.iter().find_map(|gateway| match gateway {
+            IpAddress::V4(gateway) => Some(*gateway),
+            IpAddress::V6(_) => None,
+        });
+        let six = version_6(&config, &mut random);
         let fuel = config.fuel;
         let mut stack = Stack {
-            output: Output::new(interface, Routes { gateway }, net, ident),
+            output: Output::new(interface, Routes { gateway }, six, net, ident),
             reassembly: Reassembly::new(net),
             icmp: Icmp::new(net),
             udp: Udp::new(net, udp_seed, fuel.clone()),
@@ -91,13 +100,7 @@ impl Stack {
             fuel,
             sink: config.sink,
         };
-        if !refused.is_empty() || config.gateway.is_some_and(|g| g.is_ipv6()) {
-            stack.report(&Refusal {
-                layer: Layer::Ethernet,
-                why: "no IPv6",
-            });
-        }
-        stack.emit(&stack.output.interface.up());
+        stack.emit(&stack.output.up());
         stack.output.announce();
         stack
     }
@@ -132,6 +135,7 @@ impl Stack {
                 self.dispatch(now, &report);
             }
         }
+        self.tick_v6(now);
         while let Some(expired) = self.reassembly.next_expired(now) {
             self.fuel.burn(1);
             if !expired.quote.is_empty() {
@@ -140,9 +144,38 @@ impl Stack {
                     dst: expired.dst,
                     unicast: true,
                 };
-                let kind = icmp::REASSEMBLY_TIMEOUT;
+                let kind = match expired.src {
+                    IpAddress::V4(_) => IcmpKind::V4(icmp::REASSEMBLY_TIMEOUT),
+                    IpAddress::V6(_) => IcmpKind::V6(ipv6::icmp::REASSEMBLY_TIMEOUT),
+                };
                 self.icmp.error(now, ends, kind, &expired.quote);
             }
+        }
+    }
+
+    /// Version 6's part of [`Stack::tick`].
+    fn tick_v6(&mut self, now: Instant) {
+        let Some(six) = &mut self.output.six else {
+            return;
+        };
+        six.tick(now, &self.fuel);
+        self.tell_news();
+        while let Some(parked) = self.output.six.as_mut().and_then(|six| six.next_failed()) {
+            self.fuel.burn(1);
+            let report = wire::ipv6::Packet::parse(&parked.packet)
+                .ok()
+                .and_then(|p| ipv6::icmp::report(&p, IcmpError::HostUnreachable, &self.fuel).ok());
+            if let Some(report) = report {
+                self.dispatch(now, &report);
+            }
+        }
+    }
+
+    /// Reports what became of addresses and routers.
+    fn tell_news(&mut self) {
+        let news = self.output.six.as_mut().map(|six| six.take_news());
+        for event in news.unwrap_or_default() {
+            self.emit(&event);
         }
     }
 
@@ -160,6 +193,7 @@ impl Stack {
             || self.has_output()
             || due(self.output.neighbours.poll_at())
             || due(self.reassembly.poll_at())
+            || due(self.output.six.as_ref().and_then(|six| six.poll_at()))
     }
 }
 
@@ -188,6 +222,7 @@ impl NetStack for Stack {
         }
         [
             self.output.neighbours.poll_at(),
+            self.output.six.as_ref().and_then(|six| six.poll_at()),
             self.reassembly.poll_at(),
             self.tcp.poll_at(now),
         ]
@@ -201,6 +236,41 @@ impl NetStack for Stack {
         if self.reassembly.poll_at().is_some() {
             kinds |= TimerKinds::FINISH;
         }
+        if let Some(six) = &self.output.six {
+            kinds |= six.timers();
+        }
         kinds.bits()
     }
+
+    fn is_up(&self) -> bool {
+        self.output.six.as_ref().is_none_or(|six| six.is_up())
+    }
+}
+
+/// Version 6, if the configuration names an address or a router of it.
+fn version_6(config: &StackConfig, random: &mut ChaCha8Rng) -> Option<Box<Host>> {
+    let addresses: Vec<(Ipv6Addr, u8)> = config
+        .addresses
+        .iter()
+        .filter_map(|cidr| match cidr.address {
+            IpAddress::V6(ip) => Some((ip, cidr.prefix.min(128))),
+            IpAddress::V4(_) => None,
+        })
+        .collect();
+    let gateways: Vec<Ipv6Addr> = config
+        .gateways
+        .iter()
+        .filter_map(|gateway| match gateway {
+            IpAddress::V6(ip) => Some(*ip),
+            IpAddress::V4(_) => None,
+        })
+        .collect();
+    if addresses.is_empty() && gateways.is_empty() {
+        return None;
+    }
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    let net = &config.profile.net;
+    let host = Host::new(net, config.mac, config.mtu, &addresses, &gateways, seed);
+    Some(Box::new(host))
 }

@@ -58,7 +58,10 @@ fn datagram(port: u16, payload: &[u8]) -> Vec<u8> {
         payload,
     };
     let mut bytes = vec![0; repr.size()];
-    let pseudo = udp::Pseudo { src: THEM, dst: US };
+    let pseudo = udp::Pseudo {
+        src: THEM.into(),
+        dst: US.into(),
+    };
     repr.emit(&mut bytes, pseudo, false);
     bytes
 }

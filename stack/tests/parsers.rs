@@ -64,7 +64,10 @@ proptest! {
             |to| to.copy_from_slice(&payload),
             &ChecksumCapabilities::default(),
         );
-        let pseudo = udp::Pseudo { src, dst };
+        let pseudo = udp::Pseudo {
+            src: src.into(),
+            dst: dst.into(),
+        };
         let datagram = udp::Datagram::parse(&bytes, pseudo, false).unwrap();
         prop_assert_eq!((datagram.src_port(), datagram.dst_port()), (src_port, dst_port));
         prop_assert_eq!(datagram.payload(), &payload[..]);

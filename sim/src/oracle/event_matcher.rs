@@ -24,6 +24,7 @@ pub fn judge(matcher: &Matcher, entry: &Entry, context: &Context) -> Verdict {
         } => tcp_state(domain, state, *port, entry, context),
         Matcher::TcpNote { domain, note } => tcp_note(domain, note, entry, context),
         Matcher::Refused { domain, contains } => refused(domain, contains, entry, context),
+        Matcher::Address { domain, state } => address(domain, state, entry, context),
         Matcher::Http {
             domain,
             path,
@@ -116,6 +117,13 @@ fn tcp_note(domain: &str, note: &str, entry: &Entry, context: &Context) -> Verdi
             Verdict::candidate(note_word(*found) == note)
         }
         Some(GuestEvent::TcpState { .. }) => Verdict::candidate(false),
+        _ => Verdict::default(),
+    }
+}
+
+fn address(domain: &str, wanted: &str, entry: &Entry, context: &Context) -> Verdict {
+    match said_by(domain, entry, context) {
+        Some(GuestEvent::Address { state, .. }) => Verdict::candidate(state.name() == wanted),
         _ => Verdict::default(),
     }
 }

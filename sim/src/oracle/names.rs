@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stack::addr::{Cidr, IpAddress, Ipv4Addr, Mac};
+use stack::addr::{Cidr, IpAddress, Mac};
+use stack::event::AddressState;
 use xenemu::abi::DomId;
 use xenemu::event::Life;
 
@@ -21,7 +22,7 @@ pub struct Names {
     /// First and second end of each link of the plan.
     link_ends: BTreeMap<String, [Arc<str>; 2]>,
     domains: BTreeMap<(u16, DomId), Arc<str>>,
-    by_ip: BTreeMap<Ipv4Addr, Arc<str>>,
+    by_ip: BTreeMap<IpAddress, Arc<str>>,
     by_mac: BTreeMap<Mac, Arc<str>>,
 }
 
@@ -70,6 +71,15 @@ impl Names {
                 self.by_mac.insert(Mac(*mac), name.clone());
                 self.learn_addresses(&name, addresses);
             }
+            (
+                Event::Guest(domid, stack::event::Event::Address { address, state }),
+                Author::Node(node),
+            ) => {
+                let name = self.domain(node, *domid);
+                if let (AddressState::Preferred, Ok(ip)) = (state, address.parse()) {
+                    self.by_ip.insert(ip, name);
+                }
+            }
             _ => {}
         }
     }
@@ -107,7 +117,7 @@ impl Names {
     }
 
     /// The domain that owns an address.
-    pub fn owner_of_ip(&self, ip: Ipv4Addr) -> Option<&Arc<str>> {
+    pub fn owner_of_ip(&self, ip: IpAddress) -> Option<&Arc<str>> {
         self.by_ip.get(&ip)
     }
 
@@ -125,8 +135,8 @@ impl Names {
 
     fn learn_addresses(&mut self, name: &Arc<str>, addresses: &[String]) {
         for text in addresses {
-            if let Some(IpAddress::V4(ip)) = Cidr::parse(text).map(|cidr| cidr.address) {
-                self.by_ip.insert(ip, name.clone());
+            if let Some(cidr) = Cidr::parse(text) {
+                self.by_ip.insert(cidr.address, name.clone());
             }
         }
     }

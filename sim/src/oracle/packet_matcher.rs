@@ -46,16 +46,15 @@ fn receiver<'a>(matcher: &PacketMatcher, sighting: &'a Sighting) -> Option<&'a s
 }
 
 fn is_kind(kind: PacketKind, packet: &Packet) -> bool {
-    match (kind, &packet.network) {
-        (PacketKind::Frame, _) | (PacketKind::Arp, Network::Arp(_)) => true,
-        (kind, Network::Ipv4(_, transport)) => match kind {
-            PacketKind::Ipv4 => true,
-            PacketKind::Icmp => matches!(transport, Transport::Icmp(_)),
-            PacketKind::Udp => matches!(transport, Transport::Udp(_)),
-            PacketKind::Tcp => matches!(transport, Transport::Tcp(_)),
-            PacketKind::Frame | PacketKind::Arp => false,
-        },
-        _ => false,
+    match kind {
+        PacketKind::Frame => true,
+        PacketKind::Arp => matches!(packet.network, Network::Arp(_)),
+        PacketKind::Ipv4 => matches!(packet.network, Network::Ipv4(..)),
+        PacketKind::Ipv6 => matches!(packet.network, Network::Ipv6(..)),
+        PacketKind::Icmp => matches!(packet.network, Network::Ipv4(_, Transport::Icmp(_))),
+        PacketKind::Icmpv6 => matches!(packet.network, Network::Ipv6(_, Transport::Icmpv6(_))),
+        PacketKind::Udp => packet.udp().is_some(),
+        PacketKind::Tcp => packet.tcp().is_some(),
     }
 }
 
@@ -69,10 +68,7 @@ fn is_match(matcher: &PacketMatcher, sighting: &Sighting) -> bool {
         && tcp_matches(matcher, &sighting.packet)
         && content_matches(matcher, sighting)
         && is_or_absent(matcher.evil, sighting.packet.ipv4().map(|ip| ip.evil))
-        && is_or_absent(
-            matcher.icmp_type,
-            sighting.packet.icmp().map(|icmp| icmp.kind),
-        )
+        && is_or_absent(matcher.icmp_type, sighting.packet.icmp_type())
 }
 
 fn ends_match(matcher: &PacketMatcher, sighting: &Sighting) -> bool {

@@ -15,7 +15,7 @@ use super::expect::Failure;
 use super::tracker::Direction;
 use crate::plan::{Expectation, Matcher, Plan};
 use crate::trace::entry::{Author, Entry, Event};
-use crate::view::dissect::{ethernet, tcp};
+use crate::view::dissect::tcp;
 use crate::view::line;
 
 /// The guests that span, and what each was given last.
@@ -101,7 +101,7 @@ impl Stuck {
 /// A segment's options as they lie in the frame: a view that reads them may be as wrong as the guest was.
 fn option_bytes(seen: &Sighting) -> Option<String> {
     let (ip, _) = seen.packet.tcp()?;
-    let begin = ethernet::HEADER_LEN + ip.payload.start + tcp::HEADER_LEN;
+    let begin = ip.at + tcp::HEADER_LEN;
     let bytes = seen.known.bytes.get(begin..seen.packet.payload()?.start)?;
     let mut text = String::from("its options:");
     for byte in bytes {

@@ -7,15 +7,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use stack::addr::Ipv4Addr;
+use stack::addr::IpAddress;
 use xenemu::abi::DomId;
 use xenemu::{FrameId, Time};
 
 use super::flow::Flow;
 use super::reading::Reading;
 use crate::trace::frames::FrameTable;
-use crate::view::dissect::ipv4::Ipv4;
 use crate::view::dissect::tcp::Tcp;
+use crate::view::packet::Around;
 
 /// A vif of a domain in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ pub enum Direction {
 }
 
 /// An address and a port.
-pub type Endpoint = (Ipv4Addr, u16);
+pub type Endpoint = (IpAddress, u16);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct FlowKey {
@@ -49,7 +49,7 @@ pub struct Segment<'a> {
     pub at: Time,
     pub frame: FrameId,
     pub direction: Direction,
-    pub ip: &'a Ipv4,
+    pub ip: Around,
     pub tcp: &'a Tcp,
     /// Where the data begins in the frame.
     pub data_at: usize,

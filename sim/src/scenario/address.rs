@@ -6,24 +6,79 @@ use stack::addr::Cidr;
 
 use super::value::{Complaint, Value, complain};
 
-fn not_yet_v6<T>(text: &str) -> Result<T, Complaint> {
-    complain(
-        format!("{text:?} is an IPv6 address"),
-        "not supported yet",
-        "use an IPv4 address such as \"10.0.0.2\"",
-    )
-}
+/// The word that asks for an address from a router's advertisement, and how a guest is asked.
+pub(super) const AUTO: &str = "auto";
+pub(super) const AUTO_CIDR: &str = "fe80::/64";
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, Complaint> {
-    match text.parse() {
-        Ok(IpAddr::V6(_)) => not_yet_v6(text),
-        Ok(v4) => Ok(v4),
-        Err(_) => complain(
+    text.parse().or_else(|_| {
+        complain(
             format!("{text:?} is not an address"),
             "an address is wanted here",
-            "four numbers from 0 to 255, such as \"10.0.0.1\"",
+            "four numbers from 0 to 255, such as \"10.0.0.1\", or one of version 6, such as \"2001:db8::1\"",
+        )
+    })
+}
+
+pub(super) fn ip4(text: &str) -> Result<IpAddr, Complaint> {
+    match ip(text)? {
+        IpAddr::V6(_) => complain(
+            format!("{text:?} is an IPv6 address"),
+            "one of version 4 is wanted here",
+            "use an IPv4 address such as \"10.0.0.1\"; gateway6 takes this one",
         ),
+        v4 => Ok(v4),
     }
+}
+
+pub(super) fn ip6(text: &str) -> Result<IpAddr, Complaint> {
+    match ip(text)? {
+        IpAddr::V4(_) => complain(
+            format!("{text:?} is an IPv4 address"),
+            "one of version 6 is wanted here",
+            "use an IPv6 address such as \"2001:db8::1\" or \"fe80::1\"; gateway takes this one",
+        ),
+        v6 => Ok(v6),
+    }
+}
+
+/// Addresses of version 6 with their prefixes; `auto` becomes what a guest understands.
+pub(super) fn cidrs6(text: &str) -> Result<Value, Complaint> {
+    let mut words = Vec::new();
+    for one in text.split_whitespace() {
+        let (address, prefix) = match Cidr::parse(one).map(|c| (c.address, c.prefix)) {
+            _ if one == AUTO => {
+                words.push(AUTO_CIDR);
+                continue;
+            }
+            Some((IpAddr::V6(v6), prefix)) if one.contains('/') => (v6, prefix),
+            _ => {
+                return complain(
+                    format!("{one:?} is not an IPv6 address with its network"),
+                    "address and prefix length are wanted here",
+                    "for example \"2001:db8::2/64\": an address of version 6, a slash, and 0 to 128; or \"auto\"",
+                );
+            }
+        };
+        let host = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
+        let own = u128::from(address) & host;
+        if address.is_multicast() || address.is_loopback() || (prefix < 127 && own == 0) {
+            return complain(
+                format!("{one:?} is not the address of a host"),
+                "a group's, nobody's, or the network's own",
+                "choose one in between",
+            );
+        }
+        words.push(one);
+    }
+    if words.is_empty() {
+        return complain(
+            "no address".into(),
+            "an address is wanted here",
+            "leave ip6 out for an interface without an address of version 6",
+        );
+    }
+    Ok(Value::Text(words.join(" ")))
 }
 
 pub(super) fn cidrs(text: &str) -> Result<Value, Complaint> {
@@ -36,7 +91,13 @@ pub(super) fn cidrs(text: &str) -> Result<Value, Complaint> {
     }
     for one in text.split_whitespace() {
         let usable = match Cidr::parse(one).map(|c| (c.address, c.prefix)) {
-            Some((IpAddr::V6(_), _)) => return not_yet_v6(one),
+            Some((IpAddr::V6(_), _)) => {
+                return complain(
+                    format!("{one:?} is an IPv6 address"),
+                    "those of version 4 are wanted here",
+                    "write it as ip6",
+                );
+            }
             Some((IpAddr::V4(v4), prefix)) if one.contains('/') => {
                 let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
                 let own = u32::from(v4) & host;
@@ -62,13 +123,12 @@ pub(super) fn cidrs(text: &str) -> Result<Value, Complaint> {
 }
 
 pub(super) fn endpoint(text: &str) -> Result<SocketAddr, Complaint> {
-    match text.parse() {
-        Ok(SocketAddr::V6(_)) => not_yet_v6(text),
-        Ok(v4) if v4.port() != 0 => Ok(v4),
+    match text.parse::<SocketAddr>() {
+        Ok(endpoint) if endpoint.port() != 0 => Ok(endpoint),
         _ => complain(
             format!("{text:?} is not an address and a port"),
             "address and port are wanted here",
-            "for example \"10.0.0.2:80\"",
+            "for example \"10.0.0.2:80\" or \"[2001:db8::2]:80\"",
         ),
     }
 }
@@ -159,9 +219,26 @@ mod tests {
             "10.0.0.2:0",
             "10.0.0.2:99999",
             ":80",
-            "[::1]:80",
+            "2001:db8::2:80",
         ] {
             assert!(endpoint(bad).is_err(), "{bad}");
+        }
+        assert!(endpoint("[2001:db8::2]:80").is_ok());
+        assert!(ip4("2001:db8::1").is_err() && ip6("10.0.0.1").is_err());
+        assert!(ip("2001:db8::1").is_ok() && ip6("fe80::1").is_ok());
+        let auto = cidrs6("2001:db8::2/64 auto");
+        assert_eq!(auto, Ok(Value::Text("2001:db8::2/64 fe80::/64".into())));
+        for bad in [
+            "2001:db8::2",
+            "2001:db8::/64",
+            "2001:db8::2/129",
+            "ff02::1/64",
+            "::1/128",
+            "10.0.0.2/24",
+            "automatic",
+            "",
+        ] {
+            assert!(cidrs6(bad).is_err(), "{bad}");
         }
         assert!(local(":80").is_ok() && local("80").is_err());
         assert!(mac("02:00:00:00:00:01").is_ok());

@@ -1,6 +1,6 @@
 //! One value: from what the file says to what the language means, or a complaint that says what was wanted.
 
-use super::address::{cidrs, endpoint, hex, ip, local, mac};
+use super::address::{cidrs, cidrs6, endpoint, hex, ip, ip4, ip6, local, mac};
 use super::language::Kind;
 use super::names::Names;
 use super::suggest::or_else;
@@ -134,7 +134,9 @@ pub fn example(kind: Kind) -> Option<&'static str> {
         Kind::Percent => "\"0.5%\"",
         Kind::Count => "\"1..3\"",
         Kind::Cidrs => "\"10.0.0.2/24\"",
-        Kind::Ip => "\"10.0.0.1\"",
+        Kind::Cidrs6 => "\"2001:db8::2/64\"",
+        Kind::Ip | Kind::Ip4 => "\"10.0.0.1\"",
+        Kind::Ip6 => "\"2001:db8::1\"",
         Kind::Endpoint => "\"10.0.0.2:80\"",
         Kind::Local => "\":4000\"",
         Kind::Mac => "\"02:00:00:00:00:01\"",
@@ -173,7 +175,10 @@ fn from_text(kind: Kind, text: &str, names: &Names) -> Result<Value, Complaint> 
         },
         Kind::Count => count(text),
         Kind::Cidrs => cidrs(text),
+        Kind::Cidrs6 => cidrs6(text),
         Kind::Ip => ip(text).map(|_| Value::Text(text.to_owned())),
+        Kind::Ip4 => ip4(text).map(|_| Value::Text(text.to_owned())),
+        Kind::Ip6 => ip6(text).map(|_| Value::Text(text.to_owned())),
         Kind::Endpoint => endpoint(text).map(|_| Value::Text(text.to_owned())),
         Kind::Local => local(text),
         Kind::Mac => mac(text),

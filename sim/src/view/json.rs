@@ -230,6 +230,14 @@ fn guest(event: &GuestEvent) -> (&'static str, Value) {
             "interface-up",
             json!({ "mac": stack::addr::Mac(*mac).to_string(), "addresses": addresses }),
         ),
+        GuestEvent::Address { address, state } => (
+            "address",
+            json!({ "address": address, "state": state.name() }),
+        ),
+        GuestEvent::Router { address, lifetime } => (
+            "router",
+            json!({ "address": address, "lifetime": lifetime }),
+        ),
         GuestEvent::HttpResponse {
             name,
             path,

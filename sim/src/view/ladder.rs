@@ -13,7 +13,7 @@ use xenemu::{FrameId, Time};
 use super::grid::Grid;
 use super::line::clock;
 use super::notes;
-use super::packet::{Network, Packet};
+use super::packet::Packet;
 use super::tcpdump;
 use crate::oracle::context::{Context, Sighting};
 use crate::oracle::tracker::Direction;
@@ -30,7 +30,7 @@ const MOST_COLUMNS: usize = 16;
 pub struct Filter {
     /// Packets that one of these domains sends or receives; empty: all.
     pub only: Vec<String>,
-    /// ARP too.
+    /// ARP and Neighbor Discovery too.
     pub arp: bool,
 }
 
@@ -160,7 +160,7 @@ impl Ladder {
     }
 
     fn wants(&self, sighting: &Sighting) -> bool {
-        let is_arp = matches!(sighting.packet.network, Network::Arp(_));
+        let is_arp = sighting.packet.is_discovery();
         let among = |domain: &Option<Arc<str>>| {
             let only = &self.filter.only;
             domain

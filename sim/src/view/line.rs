@@ -190,6 +190,14 @@ pub fn guest(event: &GuestEvent) -> String {
         GuestEvent::InterfaceUp { mac, addresses } => {
             format!("interface {} is up, {}", Mac(*mac), addresses.join(" "))
         }
+        GuestEvent::Address { address, state } => format!("address {address} {}", state.name()),
+        GuestEvent::Router {
+            address,
+            lifetime: 0,
+        } => format!("router {address} is gone"),
+        GuestEvent::Router { address, lifetime } => {
+            format!("router {address} for {lifetime} s")
+        }
         other => format!("{other:?}"),
     }
 }

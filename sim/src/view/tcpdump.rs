@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::dissect::arp::Arp;
 use super::dissect::icmp::{self, Icmp, Quoted};
+use super::dissect::icmpv6::{self, Icmpv6};
 use super::dissect::ipv4::{self, Ipv4};
+use super::dissect::ipv6::{self, Ipv6};
 use super::dissect::tcp::{Flags, Tcp, TcpOption};
 use super::dissect::text::http_line;
 use super::dissect::udp::Udp;
@@ -28,6 +30,7 @@ pub fn line(packet: &Packet, frame: &[u8], reading: Option<&Reading>) -> String 
             format!("IP {from} > {to}: {body}")
         }
         Network::Ipv4(ip, transport) => ipv4_line(ip, transport),
+        Network::Ipv6(ip, transport) => ipv6_line(ip, transport, payload(packet, frame), reading),
         Network::Unknown => unknown_line(packet),
     }
 }
@@ -168,11 +171,135 @@ fn ipv4_line(ip: &Ipv4, transport: &Transport) -> String {
         }
         // tcpdump -n knows protocols by number where it has no printer for what it sees.
         Transport::Fragment => format!("IP {source} > {destination}: ip-proto-{}", ip.protocol),
-        Transport::Tcp(_) | Transport::Unknown => {
+        Transport::Tcp(_) | Transport::Icmpv6(_) | Transport::Unknown => {
             let (protocol, length) = (ip.protocol, ip.payload.len());
             format!("IP {source} > {destination}:  ip-proto-{protocol} {length}")
         }
     }
+}
+
+/// Of version 6 tcpdump writes every header that it walks over, and ports behind addresses only where nothing stands in
+/// between.
+fn ipv6_line(ip: &Ipv6, transport: &Transport, data: &[u8], reading: Option<&Reading>) -> String {
+    let Ipv6 {
+        source,
+        destination,
+        protocol,
+        ..
+    } = ip;
+    let ports = |from: u16, to: u16| {
+        if ip.extensions.is_empty() {
+            let (from, to) = (endpoint(source, from), endpoint(destination, to));
+            format!("IP6 {from} > {to}: ")
+        } else {
+            format!(
+                "IP6 {source} > {destination}: {}{from} > {to}: ",
+                extensions(ip)
+            )
+        }
+    };
+    let plain = || format!("IP6 {source} > {destination}: {}", extensions(ip));
+    match transport {
+        Transport::Tcp(tcp) => {
+            let body = tcp_body(tcp, data, reading);
+            ports(tcp.source_port, tcp.destination_port) + &body
+        }
+        Transport::Udp(udp) => {
+            let length = udp.len.saturating_sub(8);
+            let body = format!("UDP, length {length}");
+            ports(udp.source_port, udp.destination_port) + &body
+        }
+        Transport::Icmpv6(icmp) => {
+            let body = icmpv6_body(icmp);
+            format!("{}ICMP6, {body}, length {}", plain(), icmp.len)
+        }
+        Transport::Fragment => plain().trim_end().to_owned(),
+        Transport::Icmp(_) | Transport::Unknown => {
+            let length = ip.payload.len();
+            format!("{} ip-proto-{protocol} {length}", plain())
+        }
+    }
+}
+
+/// `HBH `, `frag (0|1448) `, each with a space behind it.
+fn extensions(ip: &Ipv6) -> String {
+    let mut out = String::new();
+    for extension in &ip.extensions {
+        match (*extension, &ip.fragment) {
+            (ipv6::HOP_BY_HOP, _) => out.push_str("HBH "),
+            (ipv6::DESTINATION_OPTIONS, _) => out.push_str("DSTOPT "),
+            (ipv6::FRAGMENT, Some(fragment)) => {
+                let (offset, length) = (fragment.offset, ip.payload.len());
+                push(&mut out, format_args!("frag ({offset}|{length}) "));
+            }
+            _ => out.push_str("srcrt "),
+        }
+    }
+    out
+}
+
+fn icmpv6_body(icmp: &Icmpv6) -> String {
+    let target = |words: &str| match icmp.target {
+        Some(target) => format!("{words} {target}"),
+        None => words.to_owned(),
+    };
+    match (icmp.kind, icmp.code) {
+        (icmpv6::ECHO_REQUEST, _) => format!("echo request, id {}, seq {}", icmp.id(), icmp.seq()),
+        (icmpv6::ECHO_REPLY, _) => format!("echo reply, id {}, seq {}", icmp.id(), icmp.seq()),
+        (icmpv6::ROUTER_SOLICITATION, _) => "router solicitation".into(),
+        (icmpv6::ROUTER_ADVERTISEMENT, _) => "router advertisement".into(),
+        (icmpv6::NEIGHBOUR_SOLICITATION, _) => target("neighbor solicitation, who has"),
+        (icmpv6::NEIGHBOUR_ADVERTISEMENT, _) => target("neighbor advertisement, tgt is"),
+        (icmpv6::PACKET_TOO_BIG, _) => format!("packet too big, mtu {}", icmp.word),
+        (icmpv6::UNREACHABLE, code) => unreachable_v6_body(code, icmp.quoted.as_ref()),
+        (icmpv6::TIME_EXCEEDED, 0) => match &icmp.quoted {
+            Some(quoted) => format!("time exceeded in-transit for {}", quoted.destination),
+            None => "time exceeded in-transit".into(),
+        },
+        (icmpv6::TIME_EXCEEDED, 1) => "time exceeded in-transit (reassembly)".into(),
+        (icmpv6::PARAMETER_PROBLEM, 0) => {
+            format!("parameter problem, erroneous - octet {}", icmp.word)
+        }
+        (icmpv6::PARAMETER_PROBLEM, 1) => {
+            format!("parameter problem, next header - octet {}", icmp.word)
+        }
+        (icmpv6::PARAMETER_PROBLEM, 2) => {
+            format!("parameter problem, option - octet {}", icmp.word)
+        }
+        (icmpv6::PARAMETER_PROBLEM, code) => format!("parameter problem, code #{code}"),
+        (kind, _) => format!("type-#{kind}"),
+    }
+}
+
+fn unreachable_v6_body(code: u8, quoted: Option<&icmpv6::Quoted>) -> String {
+    let mut out = String::from("destination unreachable, ");
+    let Some(quoted) = quoted else {
+        push(&mut out, format_args!("code #{code}"));
+        return out;
+    };
+    let icmpv6::Quoted {
+        destination,
+        protocol,
+        port,
+    } = quoted;
+    match (code, *protocol, port) {
+        (0, ..) => push(&mut out, format_args!("unreachable route {destination}")),
+        (1, ..) => push(
+            &mut out,
+            format_args!("unreachable prohibited {destination}"),
+        ),
+        (3, ..) => push(&mut out, format_args!("unreachable address {destination}")),
+        (4, ipv4::UDP, Some(port)) => push(
+            &mut out,
+            format_args!("unreachable port, {destination} udp port {port}"),
+        ),
+        (4, ipv4::TCP, Some(port)) => push(
+            &mut out,
+            format_args!("unreachable port, {destination} tcp port {port}"),
+        ),
+        (code, ..) => push(&mut out, format_args!("unreachable code-#{code}")),
+    }
+    out
 }
 
 fn udp_line(ip: &Ipv4, udp: &Udp) -> String {
@@ -307,6 +434,57 @@ mod tests {
         assert_eq!(absolute(&[1, 2, 3]), "runt frame, length 3");
     }
 
+    /// Messages and datagrams of version 6 that tcpdump has a line for.
+    fn well_formed_v6() -> Vec<Vec<u8>> {
+        use crate::view::testing::{BLOG6, READER6, icmpv6_frame, ipv6_frame};
+        let target = BLOG6.octets();
+        let neighbour = |kind: u8, flags: u8| {
+            let head = [kind, 0, 0, 0, flags, 0, 0, 0];
+            [&head[..], &target, &[1 + (kind & 1), 1, 2, 0, 0, 0, 0, 1]].concat()
+        };
+        let datagram = [0x13, 0x88, 0, 9, 0, 13, 0, 0, b'h', b'e', b'l', b'l', b'o'];
+        let quote = ipv6_frame(READER6, BLOG6, 17, &datagram).split_off(14);
+        let error = |kind: u8, code: u8, word: u32| {
+            let head = [&[kind, code, 0, 0][..], &word.to_be_bytes()].concat();
+            icmpv6_frame(BLOG6, READER6, &[head, quote.clone()].concat())
+        };
+        let piece = |offset: u8, more: u8| {
+            let header = [17, 0, 0, offset | more, 0, 0, 0, 9];
+            [&header[..], &datagram, &[0; 3]].concat()
+        };
+        vec![
+            icmpv6_frame(
+                READER6,
+                BLOG6,
+                &neighbour(icmpv6::NEIGHBOUR_SOLICITATION, 0),
+            ),
+            icmpv6_frame(
+                BLOG6,
+                READER6,
+                &neighbour(icmpv6::NEIGHBOUR_ADVERTISEMENT, 0x60),
+            ),
+            icmpv6_frame(READER6, BLOG6, &[133, 0, 0, 0, 0, 0, 0, 0]),
+            icmpv6_frame(
+                BLOG6,
+                READER6,
+                &[134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            icmpv6_frame(READER6, BLOG6, &[128, 0, 0, 0, 0, 7, 0, 1, 1, 2]),
+            icmpv6_frame(BLOG6, READER6, &[129, 0, 0, 0, 0, 7, 0, 1, 1, 2]),
+            error(icmpv6::UNREACHABLE, 0, 0),
+            error(icmpv6::UNREACHABLE, 3, 0),
+            error(icmpv6::UNREACHABLE, 4, 0),
+            error(icmpv6::PACKET_TOO_BIG, 0, 1280),
+            error(icmpv6::TIME_EXCEEDED, 0, 0),
+            error(icmpv6::TIME_EXCEEDED, 1, 0),
+            error(icmpv6::PARAMETER_PROBLEM, 1, 6),
+            ipv6_frame(READER6, BLOG6, 17, &datagram),
+            ipv6_frame(READER6, BLOG6, ipv6::FRAGMENT, &piece(0, 1)),
+            ipv6_frame(READER6, BLOG6, ipv6::FRAGMENT, &piece(16, 0)),
+            ipv6_frame(READER6, BLOG6, 99, b"something"),
+        ]
+    }
+
     /// Frames that tcpdump has a line for, of every sort that is written here.
     fn well_formed() -> Vec<Vec<u8>> {
         let segment = |flags: &str, options: &[u8], payload: &[u8]| {
@@ -370,7 +548,7 @@ mod tests {
             eprintln!("skipped: tcpdump is not installed");
             return;
         };
-        let frames = well_formed();
+        let frames = [well_formed(), well_formed_v6()].concat();
         let mut stdin = tcpdump.stdin.take().expect("piped");
         stdin.write_all(&pcap(&frames)).expect("tcpdump reads");
         drop(stdin);

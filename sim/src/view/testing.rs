@@ -1,6 +1,6 @@
 //! Hand-built frames and entry streams, for the tests of views and oracles.
 
-use stack::addr::Ipv4Addr;
+use stack::addr::{Ipv4Addr, Ipv6Addr};
 use xenemu::abi::DomId;
 use xenemu::event::{Life, Tap};
 use xenemu::{FrameId, Time, UplinkId};
@@ -14,6 +14,11 @@ use crate::trace::entry::{Author, Entry, Event, LinkEvent, WorldEvent};
 pub const BLOG: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// The client's address.
 pub const READER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+
+/// The server's address of version 6.
+pub const BLOG6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 2);
+/// The client's address of version 6.
+pub const READER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 9);
 
 /// A segment to be built.
 #[derive(Clone, Debug)]
@@ -71,6 +76,28 @@ pub fn ipv4_frame(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, body: &[u8]) -> Ve
     frame
 }
 
+/// The frame of an IPv6 packet.
+pub fn ipv6_frame(from: Ipv6Addr, to: Ipv6Addr, next: u8, body: &[u8]) -> Vec<u8> {
+    let mut header = vec![0x60, 0, 0, 0];
+    header.extend((body.len() as u16).to_be_bytes());
+    header.extend([next, 255]);
+    header.extend(from.octets());
+    header.extend(to.octets());
+    let mut frame = ethernet(READER, mac(BLOG), 0x86DD);
+    frame.extend(header);
+    frame.extend(body);
+    frame
+}
+
+/// The frame of an ICMPv6 message, with its checksum.
+pub fn icmpv6_frame(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+    let mut message = message.to_vec();
+    let pseudo = pseudo_header_sum(&from.octets(), &to.octets(), 58, message.len());
+    let sum = !(ones_complement_sum(pseudo, &message) as u16);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    ipv6_frame(from, to, 58, &message)
+}
+
 /// The frame of a segment, with right checksums.
 pub fn tcp_frame(spec: &TcpSpec) -> Vec<u8> {
     assert_eq!(spec.options.len() % 4, 0, "options fill words");
@@ -85,7 +112,7 @@ pub fn tcp_frame(spec: &TcpSpec) -> Vec<u8> {
     segment.extend([0, 0, 0, 0]);
     segment.extend(&spec.options);
     segment.extend(&spec.payload);
-    let pseudo = pseudo_header_sum(spec.from.0.octets(), spec.to.0.octets(), 6, segment.len());
+    let pseudo = pseudo_header_sum(&spec.from.0.octets(), &spec.to.0.octets(), 6, segment.len());
     let sum = !(ones_complement_sum(pseudo, &segment) as u16);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
     ipv4_frame(spec.from.0, spec.to.0, 6, &segment)

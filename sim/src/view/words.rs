@@ -76,6 +76,7 @@ pub fn matcher(matcher: &Matcher) -> String {
         Matcher::Refused { domain, contains } => {
             words.word("refused").arg(domain).text("contains", contains)
         }
+        Matcher::Address { domain, state } => words.word("address").arg(domain).text("is", state),
         Matcher::Http {
             domain,
             path,
@@ -113,7 +114,9 @@ fn packet_words(packet: &PacketMatcher) -> String {
             PacketKind::Frame => "frame",
             PacketKind::Arp => "arp",
             PacketKind::Ipv4 => "ip",
+            PacketKind::Ipv6 => "ip6",
             PacketKind::Icmp => "icmp",
+            PacketKind::Icmpv6 => "icmp6",
             PacketKind::Udp => "udp",
             PacketKind::Tcp => "tcp",
         })

@@ -1,4 +1,6 @@
-//! The evil bit (RFC 3514): whatever the testbed forges carries it, so that a capture tells forged packets apart.
+//! The evil bit (RFC 3514): whatever the testbed forges of IPv4 carries it, so that a capture tells forged packets apart.
+//! IPv6 has no such bit (RFC 3514 leaves it to a hop-by-hop option that was never defined, and an option more would make
+//! it another packet): what is forged of it goes out as it is, and the trace, the views and the capture's comments say so.
 
 use stack::checksum::checksum;
 

@@ -7,7 +7,7 @@ use core::pin::pin;
 use futures_util::future::select;
 
 use crate::api::SocketError;
-use crate::os::{Os, TcpIp, TcpListener, TcpStream, UdpSocket, any};
+use crate::os::{Os, TcpIp, TcpListener, TcpStream, UdpSocket};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: usize = 128;
@@ -41,7 +41,7 @@ pub async fn serve_tcp<S: TcpIp, F>(
 where
     F: Future<Output = Result<(), SocketError>> + 'static,
 {
-    let listener = TcpListener::bind(os, any(port), BACKLOG)?;
+    let listener = TcpListener::bind(os, os.any(port), BACKLOG)?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -65,7 +65,7 @@ pub async fn serve_udp<S: TcpIp>(
     port: u16,
     mut answer: impl FnMut(&[u8], SocketAddr) -> Option<alloc::vec::Vec<u8>>,
 ) -> Result<(), SocketError> {
-    let socket = UdpSocket::bind(os, any(port))?;
+    let socket = UdpSocket::bind(os, os.any(port))?;
     let mut datagram = alloc::vec![0; LARGEST_DATAGRAM];
     loop {
         let (len, from) = socket.recv_from(&mut datagram).await?;

@@ -1,18 +1,22 @@
 //! ICMP: echo requests answered, echo replies kept for the application, errors sent and understood.
 //!
-//! Nothing is sent here: messages wait in a bounded outbox until the stack transmits. Errors obey RFC 1122, section
+//! What is said here of messages is said of version 4; [`super::ipv6::icmp`] says it of version 6, in whose outbox and
+//! purse they meet. Nothing is sent here: messages wait in a bounded outbox until the stack transmits. Errors obey RFC 1122, section
 //! 3.2.2 (never about an error, a broadcast, or a fragment but the first) and a token bucket.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
+use crate::addr::IpAddress;
 use crate::api::EchoReply;
+use crate::net::ipv6;
 use crate::net::profile::NetProfile;
 use crate::tcp::IcmpError;
 use crate::wire::icmpv4::{self, Kind, Message, TimeExceeded, Unreachable};
+use crate::wire::icmpv6;
 use crate::wire::ipv4::{self, Protocol};
 use crate::wire::udp;
 
@@ -22,10 +26,36 @@ const QUOTE: usize = 576 - ipv4::HEADER - icmpv4::HEADER;
 /// A message that waits for the device.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Posted {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
-    pub kind: Kind,
+    pub src: IpAddress,
+    pub dst: IpAddress,
+    /// Of the addresses' version.
+    pub kind: IcmpKind,
     pub payload: Vec<u8>,
+}
+
+/// What a message is about, in either version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpKind {
+    V4(Kind),
+    V6(icmpv6::Kind),
+}
+
+impl IcmpKind {
+    fn is_error(self) -> bool {
+        match self {
+            IcmpKind::V4(kind) => {
+                !matches!(kind, Kind::EchoReply { .. } | Kind::EchoRequest { .. })
+            }
+            IcmpKind::V6(kind) => kind.is_error(),
+        }
+    }
+    /// Bytes of a packet that an error about it quotes at most.
+    fn quote(self) -> usize {
+        match self {
+            IcmpKind::V4(_) => QUOTE,
+            IcmpKind::V6(_) => ipv6::icmp::QUOTE,
+        }
+    }
 }
 
 /// What an error says about a packet of ours.
@@ -49,11 +79,24 @@ pub struct Inside {
     pub seq: u32,
 }
 
+impl Inside {
+    /// Of what is quoted of a packet behind its IP header.
+    pub fn of(protocol: Protocol, quoted: &[u8]) -> Option<Inside> {
+        let datagram = (protocol == Protocol::UDP).then_some(quoted)?;
+        let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
+        Some(Inside {
+            local_port: u16::from_be_bytes([a, b]),
+            remote_port: u16::from_be_bytes([c, d]),
+            seq: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
+}
+
 /// Where a received message came from, and to which of our addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
+    pub src: IpAddress,
+    pub dst: IpAddress,
     /// It was sent to us alone.
     pub unicast: bool,
 }
@@ -97,7 +140,7 @@ impl Icmp {
                 let posted = Posted {
                     src: ends.dst,
                     dst: ends.src,
-                    kind: Kind::EchoReply { ident, seq },
+                    kind: IcmpKind::V4(Kind::EchoReply { ident, seq }),
                     payload: payload.to_vec(),
                 };
                 return if self.post(posted) {
@@ -108,7 +151,7 @@ impl Icmp {
             }
             Kind::EchoReply { ident, seq } => {
                 self.keep(EchoReply {
-                    from: ends.src.into(),
+                    from: ends.src,
                     ident,
                     seq,
                     payload: payload.to_vec(),
@@ -135,9 +178,8 @@ impl Icmp {
 
     /// Queues an error about a received packet whose beginning is `quote`; the caller knows that it was sent to us
     /// alone, and no fragment but the first. Whether it will be sent.
-    pub fn error(&mut self, now: Instant, ends: Ends, kind: Kind, quote: &[u8]) -> bool {
-        let is_error = !matches!(kind, Kind::EchoReply { .. } | Kind::EchoRequest { .. });
-        assert!(is_error, "an echo is no error");
+    pub fn error(&mut self, now: Instant, ends: Ends, kind: IcmpKind, quote: &[u8]) -> bool {
+        assert!(kind.is_error(), "an echo is no error");
         if !ends.unicast || !self.pay(now) {
             return false;
         }
@@ -145,7 +187,7 @@ impl Icmp {
             src: ends.dst,
             dst: ends.src,
             kind,
-            payload: quote[..quote.len().min(QUOTE)].to_vec(),
+            payload: quote[..quote.len().min(kind.quote())].to_vec(),
         })
     }
 
@@ -175,7 +217,8 @@ impl Icmp {
         self.replies.pop_front()
     }
 
-    fn keep(&mut self, reply: EchoReply) {
+    /// Keeps an echo reply for the application.
+    pub(in crate::net) fn keep(&mut self, reply: EchoReply) {
         if self.replies.len() >= self.profile.echo_replies {
             self.replies.pop_front();
         }
@@ -217,17 +260,7 @@ pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'s
         remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
         seq: u32::from_be_bytes([e, f, g, h]),
         error,
-        inside: inside(quoted),
-    })
-}
-
-fn inside(quoted: &ipv4::Packet<'_>) -> Option<Inside> {
-    let datagram = (quoted.protocol() == Protocol::UDP).then(|| quoted.payload())?;
-    let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
-    Some(Inside {
-        local_port: u16::from_be_bytes([a, b]),
-        remote_port: u16::from_be_bytes([c, d]),
-        seq: u32::from_be_bytes([e, f, g, h]),
+        inside: Inside::of(quoted.protocol(), quoted.payload()),
     })
 }
 
@@ -241,6 +274,8 @@ pub const PROTOCOL_UNREACHABLE: Kind = Kind::Unreachable(Unreachable::Protocol);
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+
+    use core::net::Ipv4Addr;
 
     use super::*;
 
@@ -257,8 +292,8 @@ mod tests {
         let mut bytes = vec![0; repr.size()];
         repr.emit(&mut bytes);
         let ends = Ends {
-            src: THEM,
-            dst: US,
+            src: THEM.into(),
+            dst: US.into(),
             unicast,
         };
         icmp.receive(Instant(1), ends, &Message::parse(&bytes).unwrap())
@@ -292,9 +327,9 @@ mod tests {
         assert_eq!(icmp.next(), None);
         assert_eq!(receive(&mut icmp, ask, b"data", true), Ok(None));
         let answer = Posted {
-            src: US,
-            dst: THEM,
-            kind: Kind::EchoReply { ident: 5, seq: 6 },
+            src: US.into(),
+            dst: THEM.into(),
+            kind: IcmpKind::V4(Kind::EchoReply { ident: 5, seq: 6 }),
             payload: b"data".to_vec(),
         };
         assert_eq!(icmp.next(), Some(&answer));
@@ -319,12 +354,17 @@ mod tests {
         let profile = NetProfile::default();
         let mut icmp = Icmp::new(&profile);
         let ends = Ends {
-            src: THEM,
-            dst: US,
+            src: THEM.into(),
+            dst: US.into(),
             unicast: true,
         };
         let mut send = |now| {
-            let sent = icmp.error(Instant(now), ends, PORT_UNREACHABLE, &[0; 2000]);
+            let sent = icmp.error(
+                Instant(now),
+                ends,
+                IcmpKind::V4(PORT_UNREACHABLE),
+                &[0; 2000],
+            );
             icmp.sent();
             sent
         };

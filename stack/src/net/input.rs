@@ -54,7 +54,7 @@ mod tests {
     use crate::wire::ipv4::{HEADER, Protocol, Repr};
 
     fn verdict(src: &str, dst: &str, ttl: u8, group: bool) -> Result<bool, &'static str> {
-        let (interface, _) =
+        let interface =
             Interface::new(Mac::default(), 1500, &[Cidr::parse("10.0.0.2/24").unwrap()]);
         let repr = Repr {
             src: src.parse().unwrap(),

@@ -1,10 +1,10 @@
-//! The interface: its addresses, and whom an address means.
+//! The interface: its addresses of version 4, and whom an address means. Those of version 6 come and go, and are in
+//! [`super::ipv6::addresses`].
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use crate::addr::{Cidr, IpAddress, Mac};
-use crate::event::Event;
 
 /// One interface on one Ethernet.
 #[derive(Clone, Debug)]
@@ -58,26 +58,20 @@ pub enum Scope {
 }
 
 impl Interface {
-    /// An interface; addresses of version 6 are left out, and returned.
-    pub fn new(mac: Mac, mtu: usize, addresses: &[Cidr]) -> (Interface, Vec<Cidr>) {
-        let mut interface = Interface {
+    /// An interface; addresses of version 6 are left out.
+    pub fn new(mac: Mac, mtu: usize, addresses: &[Cidr]) -> Interface {
+        let v4 = addresses.iter().filter_map(|cidr| match cidr.address {
+            IpAddress::V4(address) => Some(V4Network {
+                address,
+                prefix: cidr.prefix.min(32),
+            }),
+            IpAddress::V6(_) => None,
+        });
+        Interface {
             mac,
             mtu,
-            addresses: Vec::new(),
-        };
-        let mut refused = Vec::new();
-        for &cidr in addresses {
-            match cidr.address {
-                IpAddress::V4(address) if cidr.prefix <= 32 => {
-                    interface.addresses.push(V4Network {
-                        address,
-                        prefix: cidr.prefix,
-                    });
-                }
-                _ => refused.push(cidr),
-            }
+            addresses: v4.collect(),
         }
-        (interface, refused)
     }
     /// Our networks, in order of configuration.
     pub fn networks(&self) -> &[V4Network] {
@@ -87,10 +81,6 @@ impl Interface {
     #[inline]
     pub fn is_local(&self, address: Ipv4Addr) -> bool {
         self.addresses.iter().any(|n| n.address == address)
-    }
-    /// Whether `address` is ours.
-    pub fn is_ours(&self, address: IpAddress) -> bool {
-        matches!(address, IpAddress::V4(address) if self.is_local(address))
     }
     /// Whom `address` means.
     #[inline]
@@ -112,17 +102,6 @@ impl Interface {
             _ => Scope::Unicast,
         }
     }
-    /// What is reported when the interface comes up.
-    pub fn up(&self) -> Event {
-        Event::InterfaceUp {
-            mac: self.mac.0,
-            addresses: self
-                .addresses
-                .iter()
-                .map(|n| alloc::format!("{}/{}", n.address, n.prefix))
-                .collect(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -131,7 +110,7 @@ mod tests {
 
     fn interface(addresses: &[&str]) -> Interface {
         let cidrs: Vec<Cidr> = addresses.iter().map(|a| Cidr::parse(a).unwrap()).collect();
-        Interface::new(Mac::default(), 1500, &cidrs).0
+        Interface::new(Mac::default(), 1500, &cidrs)
     }
 
     #[test]
@@ -150,10 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_version_6_are_handed_back() {
-        let six = Cidr::parse("fe80::1/64").unwrap();
-        let (i, refused) = Interface::new(Mac::default(), 1500, &[six]);
-        assert_eq!(refused, [six]);
-        assert!(i.networks().is_empty());
+    fn addresses_of_version_6_are_left_out() {
+        assert!(interface(&["fe80::1/64"]).networks().is_empty());
     }
 }

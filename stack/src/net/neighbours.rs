@@ -331,7 +331,7 @@ mod tests {
                 tx_checksum: false,
             };
             Bench {
-                interface: Interface::new(OUR_MAC, 1500, &[cidr]).0,
+                interface: Interface::new(OUR_MAC, 1500, &[cidr]),
                 device: RawDevice::new(caps, 256),
                 n: Neighbours::new(profile),
             }

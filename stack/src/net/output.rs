@@ -2,9 +2,11 @@
 //!
 //! A packet leaves by one of four doors: straight into a frame (the neighbour is known), into the neighbour's queue
 //! (it is being asked for), into pieces (longer than the MTU, and may be cut), or back to ourselves (it is for us).
+//! Version 6 goes the same ways by itself, in [`super::ipv6::output`].
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -13,7 +15,9 @@ use xen_abi::Instant;
 
 use crate::addr::{IpAddress, Mac};
 use crate::api::{Device, DeviceFull, SocketError};
+use crate::event::Event;
 use crate::net::interface::Interface;
+use crate::net::ipv6::Host;
 use crate::net::neighbour_cache::Parked;
 use crate::net::neighbours::Neighbours;
 use crate::net::path_mtu::PathMtus;
@@ -29,11 +33,15 @@ const LOOPBACK_QUEUE: usize = 64;
 /// What the layer above says about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
+    pub src: IpAddress,
+    /// Of the same version as `src`.
+    pub dst: IpAddress,
     pub protocol: Protocol,
     pub ttl: u8,
     pub ecn: u8,
+    /// The transport's ports, which make the packet one of a flow.
+    pub ports: Option<(u16, u16)>,
+    /// Whoever sends it wants to hear that the way takes no packet so long.
     pub dont_fragment: bool,
     /// Bytes of payload.
     pub len: usize,
@@ -42,10 +50,10 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    fn header(&self, ident: u16) -> ipv4::Repr {
+    fn header(&self, (src, dst): (Ipv4Addr, Ipv4Addr), ident: u16) -> ipv4::Repr {
         ipv4::Repr {
-            src: self.src,
-            dst: self.dst,
+            src,
+            dst,
             protocol: self.protocol,
             ttl: self.ttl,
             ecn: self.ecn,
@@ -73,6 +81,8 @@ pub struct Output {
     pub interface: Interface,
     routes: Routes,
     pub neighbours: Neighbours,
+    /// Version 6, if the interface speaks it.
+    pub six: Option<Box<Host>>,
     loopback: VecDeque<Vec<u8>>,
     pieces: Option<Box<Pieces>>,
     /// The next packet's identification, for packets that may be cut (RFC 6864: others need none).
@@ -85,11 +95,18 @@ pub struct Output {
 
 impl Output {
     /// Nothing to send yet. `ident`: where identifications begin.
-    pub fn new(interface: Interface, routes: Routes, profile: &NetProfile, ident: u16) -> Output {
+    pub fn new(
+        interface: Interface,
+        routes: Routes,
+        six: Option<Box<Host>>,
+        profile: &NetProfile,
+        ident: u16,
+    ) -> Output {
         Output {
             interface,
             routes,
             neighbours: Neighbours::new(profile),
+            six,
             loopback: VecDeque::new(),
             pieces: None,
             ident,
@@ -104,30 +121,82 @@ impl Output {
     }
 
     /// The way to `remote`: our address on it and the largest packet.
-    pub fn route(&self, remote: IpAddress) -> Result<(Ipv4Addr, usize), SocketError> {
-        let IpAddress::V4(remote) = remote else {
-            return Err(SocketError::EAFNOSUPPORT);
+    pub fn route(&self, remote: IpAddress) -> Result<(IpAddress, usize), SocketError> {
+        let way = match (remote, &self.six) {
+            (IpAddress::V4(remote), _) => self
+                .routes
+                .lookup(&self.interface, remote)
+                .map(|(_, source)| (source.into(), self.interface.mtu)),
+            (IpAddress::V6(remote), Some(six)) => {
+                six.source(remote).map(|source| (source.into(), six.mtu))
+            }
+            (IpAddress::V6(_), None) => return Err(SocketError::EAFNOSUPPORT),
         };
-        match self.routes.lookup(&self.interface, remote) {
-            Some((_, source)) => Ok((source, self.interface.mtu)),
-            None => Err(SocketError::ENETUNREACH),
+        way.ok_or(SocketError::ENETUNREACH)
+    }
+
+    /// The addresses that packets may be sent from.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddress> + Clone {
+        let v4 = self.interface.networks().iter();
+        let v6 = self.six.iter().flat_map(|six| six.addresses.iter());
+        v4.map(|network| network.address.into())
+            .chain(v6.filter(|a| a.is_usable()).map(|a| a.ip.into()))
+    }
+
+    /// Whether `address` is ours.
+    pub fn is_ours(&self, address: IpAddress) -> bool {
+        match address {
+            IpAddress::V4(address) => self.interface.is_local(address),
+            IpAddress::V6(address) => {
+                let six = self.six.as_deref();
+                six.is_some_and(|six| six.addresses.is_ours(address))
+            }
+        }
+    }
+
+    /// Names a neighbour by hand: it is never asked for.
+    pub fn set_neighbour(&mut self, ip: IpAddress, mac: Mac) {
+        match (ip, &mut self.six) {
+            (IpAddress::V4(ip), _) => self.neighbours.set_permanent(ip, mac),
+            (IpAddress::V6(ip), Some(six)) => six.set_neighbour(ip, mac),
+            (IpAddress::V6(_), None) => {}
+        }
+    }
+
+    /// What is reported when the interface comes up.
+    pub fn up(&self) -> Event {
+        let v4 = self.interface.networks().iter();
+        let v6 = self.six.iter().flat_map(|six| six.texts());
+        Event::InterfaceUp {
+            mac: self.interface.mac.0,
+            addresses: v4
+                .map(|n| format!("{}/{}", n.address, n.prefix))
+                .chain(v6)
+                .collect(),
         }
     }
 
     /// The largest packet that the whole way to `remote` is known to take.
     pub fn path_mtu(&self, remote: IpAddress) -> usize {
         let known = self.paths.get(remote).unwrap_or(usize::MAX);
-        known.min(self.interface.mtu)
+        let link = match (remote, &self.six) {
+            (IpAddress::V6(_), Some(six)) => six.mtu,
+            _ => self.interface.mtu,
+        };
+        known.min(link)
     }
 
     /// Sends what waits from before; nothing newer may overtake it.
     #[inline]
     pub fn flush(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
-        if !self.neighbours.has_output() && self.pieces.is_none() {
-            return Ok(());
+        if self.neighbours.has_output() || self.pieces.is_some() {
+            self.neighbours.transmit(self.interface.mac, device)?;
+            self.send_pieces(now, device)?;
         }
-        self.neighbours.transmit(self.interface.mac, device)?;
-        self.send_pieces(now, device)
+        match &mut self.six {
+            Some(six) if six.has_output() => six.flush(now, self.interface.mac, device),
+            _ => Ok(()),
+        }
     }
 
     /// Sends one packet, whose payload `fill` writes: called once, or not at all when the device is full.
@@ -139,15 +208,34 @@ impl Output {
         packet: &Outgoing,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
-        let Some(hop) = self.hop(packet.dst) else {
+        match (packet.src, packet.dst) {
+            (IpAddress::V4(src), IpAddress::V4(dst)) => {
+                self.send_v4(now, device, packet, (src, dst), fill)
+            }
+            (IpAddress::V6(src), IpAddress::V6(dst)) => {
+                self.send_v6(now, device, packet, (src, dst), fill)
+            }
+            _ => unreachable!("a packet has one version"),
+        }
+    }
+
+    fn send_v4(
+        &mut self,
+        now: Instant,
+        device: &mut dyn Device,
+        packet: &Outgoing,
+        ends: (Ipv4Addr, Ipv4Addr),
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DeviceFull> {
+        let Some(hop) = self.hop(ends.1) else {
             return Ok(());
         };
         let too_long = ipv4::HEADER + packet.len > self.interface.mtu;
         if too_long && hop != NextHop::Local {
-            return self.cut(now, device, hop, packet, fill);
+            return self.cut(now, device, (hop, ends), packet, fill);
         }
-        let header = packet.header(self.next_ident(packet));
-        match self.ethernet(now, hop, packet.src) {
+        let header = packet.header(ends, self.next_ident(packet));
+        match self.ethernet(now, hop, header.src) {
             Some(dst) => {
                 let ethernet = ethernet::Repr {
                     dst,
@@ -160,7 +248,7 @@ impl Output {
                 })
             }
             None => {
-                if hop == NextHop::Local && self.loopback.len() >= LOOPBACK_QUEUE {
+                if hop == NextHop::Local && !self.has_loopback_room() {
                     return Err(DeviceFull);
                 }
                 let mut bytes = vec![0; ipv4::HEADER + packet.len];
@@ -176,9 +264,22 @@ impl Output {
         self.loopback.pop_front()
     }
 
+    /// Whether one more packet to ourselves may wait.
+    pub(in crate::net) fn has_loopback_room(&self) -> bool {
+        self.loopback.len() < LOOPBACK_QUEUE
+    }
+
+    /// Lets a packet to ourselves wait; there is room.
+    pub(in crate::net) fn push_loopback(&mut self, packet: Vec<u8>) {
+        self.loopback.push_back(packet);
+    }
+
     /// Whether something waits for the device.
     pub fn has_output(&self) -> bool {
-        self.neighbours.has_output() || self.pieces.is_some() || !self.loopback.is_empty()
+        self.neighbours.has_output()
+            || self.pieces.is_some()
+            || !self.loopback.is_empty()
+            || self.six.as_ref().is_some_and(|six| six.has_output())
     }
 
     /// The next hop to `dst`: interface and routes never change, so the last answer stays right.
@@ -211,7 +312,7 @@ impl Output {
     fn put_aside(&mut self, hop: NextHop, packet: Vec<u8>, needs_csum: bool) {
         match hop {
             NextHop::Neighbour(ip) => self.neighbours.park(ip, Parked { packet, needs_csum }),
-            NextHop::Local => self.loopback.push_back(packet),
+            NextHop::Local => self.push_loopback(packet),
             NextHop::Broadcast | NextHop::Multicast(_) => {
                 unreachable!("a group's Ethernet address is always known")
             }
@@ -223,7 +324,7 @@ impl Output {
         &mut self,
         now: Instant,
         device: &mut dyn Device,
-        hop: NextHop,
+        (hop, ends): (NextHop, (Ipv4Addr, Ipv4Addr)),
         packet: &Outgoing,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
@@ -238,7 +339,7 @@ impl Output {
         fill(&mut payload);
         self.pieces = Some(Box::new(Pieces {
             hop,
-            header: packet.header(self.next_ident(packet)),
+            header: packet.header(ends, self.next_ident(packet)),
             payload,
             sent: 0,
         }));
@@ -302,13 +403,14 @@ impl IpOutput for TcpOutput<'_> {
     fn route(&self, remote: IpAddress) -> Result<Route, SocketError> {
         let (local, mtu) = self.output.route(remote)?;
         Ok(Route {
-            local: local.into(),
+            local,
             mtu,
             path_mtu: self.output.path_mtu(remote),
         })
     }
-    fn tx_checksum(&self) -> bool {
-        self.device.caps().tx_checksum
+    fn tx_checksum(&self, remote: IpAddress) -> bool {
+        // Xen's netif.h has a feature of its own for IPv6, which few backends have.
+        remote.is_ipv4() && self.device.caps().tx_checksum
     }
     fn send(
         &mut self,
@@ -317,18 +419,16 @@ impl IpOutput for TcpOutput<'_> {
         len: usize,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
-        let (IpAddress::V4(src), IpAddress::V4(dst)) = (packet.src, packet.dst) else {
-            unreachable!("no route leads to an address of version 6");
-        };
         let outgoing = Outgoing {
-            src,
-            dst,
+            src: packet.src,
+            dst: packet.dst,
             protocol: Protocol(packet.protocol),
             ttl: packet.ttl,
             ecn: packet.ecn,
+            ports: Some(packet.ports),
             dont_fragment: true,
             len,
-            needs_csum: self.tx_checksum(),
+            needs_csum: self.tx_checksum(packet.dst),
         };
         self.output.send(now, self.device, &outgoing, fill)
     }

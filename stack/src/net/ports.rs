@@ -1,6 +1,6 @@
 //! Which UDP socket is bound to which address and port.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hashbrown::HashMap;
 use rand_chacha::ChaCha8Rng;
@@ -13,8 +13,10 @@ use crate::net::hash::Keyed;
 
 /// The dynamic ports: RFC 6335, section 6.
 const EPHEMERAL: (u16, u16) = (49_152, 65_535);
-/// All of our addresses.
+/// All of our addresses of version 4.
 const ANY: IpAddress = IpAddress::V4(Ipv4Addr::UNSPECIFIED);
+/// All of our addresses of both versions: RFC 3493, section 5.3.
+const ANY_OF_BOTH: IpAddress = IpAddress::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The table of bound ports.
 #[derive(Debug)]
@@ -45,10 +47,7 @@ impl Ports {
         ours: impl Iterator<Item = IpAddress> + Clone,
     ) -> Result<SocketAddr, SocketError> {
         let ip = local.ip();
-        if ip.is_ipv6() {
-            return Err(SocketError::EAFNOSUPPORT);
-        }
-        if ip != ANY && !ours.clone().any(|a| a == ip) {
+        if !ip.is_unspecified() && !ours.clone().any(|a| a == ip) {
             return Err(SocketError::EADDRNOTAVAIL);
         }
         let port = match local.port() {
@@ -66,10 +65,13 @@ impl Ports {
         assert_eq!(was, Some(id), "a bound socket stands in the table");
     }
 
-    /// Whose a datagram is: the very address goes before all of ours.
+    /// Whose a datagram is: the very address goes before all of ours of its version, and those before all of both.
     pub fn owner(&self, to: SocketAddr) -> Option<SocketId> {
-        let exact = self.bound.get(&(to.ip(), to.port()));
-        exact.or_else(|| self.bound.get(&(ANY, to.port()))).copied()
+        let at = |ip| self.bound.get(&(ip, to.port()));
+        at(to.ip())
+            .or_else(|| to.is_ipv4().then(|| at(ANY)).flatten())
+            .or_else(|| at(ANY_OF_BOTH))
+            .copied()
     }
 
     /// Whether binding would meet another socket: "all of ours" meets each of ours, and the other way round.
@@ -80,7 +82,11 @@ impl Ports {
         mut ours: impl Iterator<Item = IpAddress>,
     ) -> bool {
         let has = |ip| self.bound.contains_key(&(ip, port));
-        has(ip) || has(ANY) || (ip == ANY && ours.any(has))
+        let covers = |a: IpAddress| ip == ANY_OF_BOTH || (ip == ANY && a.is_ipv4());
+        has(ip)
+            || has(ANY_OF_BOTH)
+            || (has(ANY) && (ip.is_ipv4() || ip == ANY_OF_BOTH))
+            || ours.any(|a| covers(a) && has(a))
     }
 
     /// RFC 6056, section 3.3.1: a random port, then the next ones.
@@ -128,10 +134,23 @@ mod tests {
         assert!(bind(&mut ports, 2, "10.0.0.3:53").is_ok());
         let elsewhere = bind(&mut ports, 3, "10.0.0.4:53");
         assert_eq!(elsewhere, Err(SocketError::EADDRNOTAVAIL));
-        let six = bind(&mut ports, 3, "[::]:53");
-        assert_eq!(six, Err(SocketError::EAFNOSUPPORT));
+        assert_eq!(bind(&mut ports, 3, "[::]:53"), in_use);
         ports.release(SocketId(1), first);
         assert_eq!(ports.owner(first), None);
+    }
+
+    #[test]
+    fn all_addresses_of_version_6_are_all_of_both_versions() {
+        let mut ports = ports();
+        bind(&mut ports, 1, "[::]:53").unwrap();
+        for to in ["10.0.0.2:53", "[2001:db8::1]:53"] {
+            assert_eq!(ports.owner(to.parse().unwrap()), Some(SocketId(1)));
+        }
+        let in_use = Err(SocketError::EADDRINUSE);
+        assert_eq!(bind(&mut ports, 2, "0.0.0.0:53"), in_use);
+        assert_eq!(bind(&mut ports, 2, "10.0.0.2:53"), in_use);
+        bind(&mut ports, 2, "0.0.0.0:54").unwrap();
+        assert_eq!(ports.owner("[2001:db8::1]:54".parse().unwrap()), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The timing and policy constants of everything below the transports, in one place.
 
+use crate::net::ipv6::profile::Ipv6Profile;
+
 /// One second, in the nanoseconds that all times are counted in.
 pub const SECOND: u64 = 1_000_000_000;
 
@@ -41,8 +43,10 @@ pub struct NetProfile {
     pub udp_send_buffer: usize,
     /// UDP sockets.
     pub udp_sockets: usize,
-    /// The time to live of what we send (RFC 1700: 64).
+    /// The time to live, or hop limit, of what we send (RFC 1700: 64).
     pub ttl: u8,
+    /// Version 6.
+    pub ipv6: Ipv6Profile,
 }
 
 impl Default for NetProfile {
@@ -69,6 +73,7 @@ impl Default for NetProfile {
             udp_send_buffer: 208 << 10,
             udp_sockets: 4096,
             ttl: 64,
+            ipv6: Ipv6Profile::default(),
         }
     }
 }

@@ -1,24 +1,76 @@
-//! Reassembly of fragments: RFC 791, section 3.2, with a list of pieces instead of RFC 815's holes.
+//! Reassembly of fragments: RFC 791, section 3.2, and RFC 8200, section 4.5, with a list of pieces instead of RFC 815's
+//! holes.
 //!
 //! A fragment that overlaps another with anything but the very same extent kills its whole packet, as RFC 5722 rules
-//! for version 6: no honest sender makes one. Contexts, bytes and pieces are bounded; the oldest packet gives way.
+//! for version 6: no honest sender makes one. Contexts, bytes and pieces are bounded, those of both versions together;
+//! the oldest packet gives way.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
 
 use xen_abi::{Fuel, Instant};
 
+use crate::addr::IpAddress;
 use crate::net::profile::NetProfile;
 use crate::wire::ipv4::{HEADER, MAX_PACKET, Packet, Protocol};
+use crate::wire::ipv6::MAX_PAYLOAD;
 
 /// What the fragments of one packet have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    protocol: Protocol,
-    ident: u16,
+    src: IpAddress,
+    dst: IpAddress,
+    /// Version 4 only: in version 6 every fragment may name another, and the first one's counts.
+    protocol: Option<Protocol>,
+    ident: u32,
+}
+
+/// A part of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    pub src: IpAddress,
+    pub dst: IpAddress,
+    pub protocol: Protocol,
+    pub ident: u32,
+    pub ttl: u8,
+    pub ecn: u8,
+    /// Where the payload belongs, in bytes.
+    pub offset: usize,
+    pub more: bool,
+    pub payload: &'a [u8],
+    /// What an error about the packet would quote of this fragment, if it is the first.
+    pub quote: &'a [u8],
+    /// Where in the quotation the payload begins.
+    pub payload_at: usize,
+}
+
+impl<'a> Fragment<'a> {
+    /// A part of a packet of version 4.
+    pub fn of(packet: &Packet<'a>) -> Fragment<'a> {
+        let payload_at = packet.header().len();
+        let quoted = (payload_at + 8).min(packet.bytes().len());
+        Fragment {
+            src: packet.src().into(),
+            dst: packet.dst().into(),
+            protocol: packet.protocol(),
+            ident: packet.ident().into(),
+            ttl: packet.ttl(),
+            ecn: packet.ecn(),
+            offset: packet.offset(),
+            more: packet.more_fragments(),
+            payload: packet.payload(),
+            quote: &packet.bytes()[..quoted],
+            payload_at,
+        }
+    }
+
+    /// The most bytes that fragments can make.
+    fn longest(&self) -> usize {
+        match self.src {
+            IpAddress::V4(_) => MAX_PACKET - HEADER,
+            IpAddress::V6(_) => MAX_PAYLOAD,
+        }
+    }
 }
 
 /// A packet of which not all is here yet.
@@ -30,9 +82,11 @@ struct Context {
     payload: Vec<u8>,
     /// Known once the last fragment is here.
     total: Option<usize>,
-    /// The header and first eight bytes of the first fragment, for the ICMP error.
+    /// The beginning of the first fragment, for the ICMP error.
     quote: Vec<u8>,
+    payload_at: usize,
     /// The first fragment's.
+    protocol: Protocol,
     ttl: u8,
     /// The explicit congestion marks of all fragments: RFC 3168, section 5.3.
     ecn: u8,
@@ -41,22 +95,23 @@ struct Context {
 /// A packet made whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Whole {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
+    pub src: IpAddress,
+    pub dst: IpAddress,
     pub protocol: Protocol,
     pub ttl: u8,
     pub ecn: u8,
-    /// The first fragment's header and the first eight bytes behind it.
+    /// The first fragment's beginning, and where in it the payload begins.
     pub quote: Vec<u8>,
+    pub payload_at: usize,
     pub payload: Vec<u8>,
 }
 
 /// A packet whose time is up.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Expired {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
-    /// Empty if the first fragment never came: then no error is sent (RFC 792).
+    pub src: IpAddress,
+    pub dst: IpAddress,
+    /// Empty if the first fragment never came: then no error is sent (RFC 792; RFC 8200, section 4.5).
     pub quote: Vec<u8>,
 }
 
@@ -82,21 +137,21 @@ impl Reassembly {
     pub fn receive(
         &mut self,
         now: Instant,
-        packet: &Packet<'_>,
+        fragment: &Fragment<'_>,
         fuel: &Fuel,
     ) -> Result<Option<Whole>, &'static str> {
         let key = Key {
-            src: packet.src(),
-            dst: packet.dst(),
-            protocol: packet.protocol(),
-            ident: packet.ident(),
+            src: fragment.src,
+            dst: fragment.dst,
+            protocol: fragment.src.is_ipv4().then_some(fragment.protocol),
+            ident: fragment.ident,
         };
-        let (start, len) = (packet.offset(), packet.payload().len());
+        let (start, len) = (fragment.offset, fragment.payload.len());
         let end = start + len;
-        if packet.more_fragments() && (len == 0 || !len.is_multiple_of(8)) {
+        if fragment.more && (len == 0 || !len.is_multiple_of(8)) {
             return Err("a fragment's length is no multiple of eight");
         }
-        if end > MAX_PACKET - HEADER {
+        if end > fragment.longest() {
             return Err("the fragments make too long a packet");
         }
         if !self.contexts.contains_key(&key) {
@@ -107,7 +162,7 @@ impl Reassembly {
         };
         let held = context.payload.len();
         fuel.burn(1 + context.pieces.len() as u64);
-        let outcome = context.add(packet, start, end, self.profile.reassembly_pieces);
+        let outcome = context.add(fragment, start, end, self.profile.reassembly_pieces);
         self.bytes = self.bytes - held + context.payload.len();
         match outcome {
             Err(why) => {
@@ -117,10 +172,11 @@ impl Reassembly {
             Ok(()) if context.is_whole() => Ok(self.close(key).map(|c| Whole {
                 src: key.src,
                 dst: key.dst,
-                protocol: key.protocol,
+                protocol: c.protocol,
                 ttl: c.ttl,
                 ecn: c.ecn,
                 quote: c.quote,
+                payload_at: c.payload_at,
                 payload: c.payload,
             })),
             Ok(()) => {
@@ -169,6 +225,8 @@ impl Reassembly {
             payload: Vec::new(),
             total: None,
             quote: Vec::new(),
+            payload_at: 0,
+            protocol: Protocol(0),
             ttl: 0,
             ecn: 0,
         };
@@ -193,7 +251,7 @@ impl Reassembly {
 impl Context {
     fn add(
         &mut self,
-        packet: &Packet<'_>,
+        fragment: &Fragment<'_>,
         start: usize,
         end: usize,
         most: usize,
@@ -209,7 +267,7 @@ impl Context {
             return Err("fragments overlap");
         }
         let last = self.pieces.last().map_or(0, |&(_, e)| e);
-        if !packet.more_fragments() {
+        if !fragment.more {
             if self.total.is_some() || last > end {
                 return Err("fragments disagree about the end");
             }
@@ -224,13 +282,14 @@ impl Context {
         if self.payload.len() < end {
             self.payload.resize(end, 0);
         }
-        self.payload[start..end].copy_from_slice(packet.payload());
+        self.payload[start..end].copy_from_slice(fragment.payload);
         if start == 0 {
-            self.ttl = packet.ttl();
-            let quoted = (packet.header().len() + 8).min(packet.bytes().len());
-            self.quote = packet.bytes()[..quoted].to_vec();
+            self.protocol = fragment.protocol;
+            self.ttl = fragment.ttl;
+            self.quote = fragment.quote.to_vec();
+            self.payload_at = fragment.payload_at;
         }
-        self.ecn |= packet.ecn();
+        self.ecn |= fragment.ecn;
         Ok(())
     }
 
@@ -249,6 +308,7 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use core::net::Ipv4Addr;
 
     use super::*;
     use crate::wire::ipv4::Repr;
@@ -281,7 +341,7 @@ mod tests {
     ) -> Result<Option<Vec<u8>>, &'static str> {
         let bytes = fragment(ident, offset, payload, more);
         let packet = Packet::parse(&bytes).unwrap();
-        let whole = r.receive(Instant(5), &packet, &Fuel::unlimited())?;
+        let whole = r.receive(Instant(5), &Fragment::of(&packet), &Fuel::unlimited())?;
         Ok(whole.map(|w| w.payload))
     }
 

@@ -64,7 +64,7 @@ mod tests {
 
     fn lookup(addresses: &[&str], gateway: Option<&str>, dst: &str) -> Option<(NextHop, Ipv4Addr)> {
         let cidrs: Vec<Cidr> = addresses.iter().map(|a| Cidr::parse(a).unwrap()).collect();
-        let (interface, _) = Interface::new(Mac::default(), 1500, &cidrs);
+        let interface = Interface::new(Mac::default(), 1500, &cidrs);
         let routes = Routes {
             gateway: gateway.map(|g| g.parse().unwrap()),
         };

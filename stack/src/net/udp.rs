@@ -5,7 +5,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use xen_abi::Fuel;
 
@@ -126,9 +126,6 @@ impl Udp {
 
     /// `connect(2)`: where `send` goes, and the only one whose datagrams are taken.
     pub fn connect(&mut self, id: SocketId, remote: SocketAddr) -> Result<(), SocketError> {
-        if remote.is_ipv6() {
-            return Err(SocketError::EAFNOSUPPORT);
-        }
         if remote.port() == 0 || remote.ip().is_unspecified() {
             return Err(SocketError::EINVAL);
         }
@@ -333,16 +330,20 @@ impl Udp {
             return Err(SocketError::EAGAIN);
         }
         if socket.local.is_none() {
-            self.bind(id, (Ipv4Addr::UNSPECIFIED, 0).into(), ours)?;
+            let any: IpAddress = match to.ip() {
+                IpAddress::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddress::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            self.bind(id, (any, 0).into(), ours)?;
         }
         let socket = self.get_mut(id)?;
         let Some(local) = socket.local else {
             unreachable!("it was just bound");
         };
-        let ip = if local.ip().is_unspecified() {
-            source
-        } else {
-            local.ip()
+        let ip = match local.ip() {
+            any if any.is_unspecified() && (any.is_ipv6() || source.is_ipv4()) => source,
+            ip if ip.is_ipv4() == source.is_ipv4() => ip,
+            _ => return Err(SocketError::EAFNOSUPPORT),
         };
         socket.outbox_bytes = bytes;
         self.outbox.push_back(Posted {

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::future::{Future, poll_fn};
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
@@ -20,7 +20,7 @@ use super::shared::{Shared, TcpIp, WallClock};
 use super::timers::TimerKey;
 use super::xenstore::Xenstore;
 use crate::addr::Cidr;
-use crate::api::{SocketError, SocketId};
+use crate::api::{NetStack, SocketError, SocketId};
 use crate::event::{Event, TimerKinds};
 
 /// A handle on the kernel; clones name the same kernel.
@@ -158,6 +158,35 @@ impl<S: TcpIp> Os<S> {
             os: self.clone(),
             key: None,
         }
+    }
+
+    /// All of our addresses, of both versions if there is one of version 6, and `port`: where a server listens.
+    pub fn any(&self, port: u16) -> SocketAddr {
+        let six = self.addresses().iter().any(|cidr| cidr.address.is_ipv6());
+        let any: IpAddr = match six {
+            true => Ipv6Addr::UNSPECIFIED.into(),
+            false => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        SocketAddr::new(any, port)
+    }
+
+    /// Whether the interface's addresses may be used.
+    pub fn is_up(&self) -> bool {
+        self.0.borrow().net.as_ref().is_none_or(NetStack::is_up)
+    }
+
+    /// Waits until the interface's addresses may be used.
+    pub async fn until_up(&self) {
+        let mut key = None;
+        poll_fn(|cx| {
+            let mut shared = self.0.borrow_mut();
+            if shared.net.as_ref().is_none_or(NetStack::is_up) {
+                return Poll::Ready(());
+            }
+            key = Some(shared.up_waiters.wait(key, cx.waker()));
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Prints `APP: listening on ADDRESS`, with the interface's address in place of the unspecified one.

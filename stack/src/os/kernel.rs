@@ -115,7 +115,8 @@ impl<S: TcpIp> Guest for Unikernel<S> {
     }
 }
 
-/// The first task: finds the interface, and starts the application once it is up; without an interface at once.
+/// The first task: finds the interface, and starts the application once its addresses may be used; without an interface
+/// at once.
 async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
     let names = os.xenstore().directory("device/vif").await;
     let handles = names.unwrap_or_default();
@@ -130,7 +131,16 @@ async fn bring_up<S: TcpIp>(os: Os<S>, make: MakeStack<S>, main: AppMain<S>) {
             // A new stack itself reports that its interface is up.
             Some((make, main)) => {
                 install_stack(&os, make, interface);
-                os.spawn(main(os.clone()));
+                let task = main(os.clone());
+                if os.is_up() {
+                    os.spawn(task);
+                } else {
+                    let waiting = os.clone();
+                    os.spawn(async move {
+                        waiting.until_up().await;
+                        task.await;
+                    });
+                }
             }
             None => os.report(&interface.up()),
         })

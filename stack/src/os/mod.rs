@@ -29,7 +29,7 @@ pub use kernel::{AppMain, MakeStack, StackConfig, Unikernel};
 pub use ping::PingError;
 pub use raw::FramePort;
 pub use shared::{TcpIp, WallClock};
-pub use tcp::{TcpListener, TcpStream, any};
+pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use vif::InterfaceConfig;
 pub use xenstore::{Watch, Xenstore};

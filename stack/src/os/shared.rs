@@ -53,6 +53,11 @@ impl Waiters {
         key
     }
 
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
     /// Waits no longer.
     pub fn leave(&mut self, key: u64) {
         self.wakers.remove(&key);
@@ -123,6 +128,8 @@ pub struct Shared<S> {
     /// The shutdown that was asked for, and who waits for that.
     pub stopping: Option<ShutdownReason>,
     pub stop_waiters: Waiters,
+    /// Who waits until the addresses may be used.
+    pub up_waiters: Waiters,
     /// A suspend was asked for.
     pub suspend: bool,
     /// The shutdown that the kernel shall carry out at the end of this run.
@@ -171,6 +178,7 @@ impl<S: TcpIp> Shared<S> {
             fuel,
             stopping: None,
             stop_waiters: Waiters::default(),
+            up_waiters: Waiters::default(),
             suspend: false,
             halt: None,
         }
@@ -194,6 +202,9 @@ impl<S: TcpIp> Shared<S> {
             for waker in [waiting.read, waiting.write].into_iter().flatten() {
                 waker.wake();
             }
+        }
+        if !self.up_waiters.is_empty() && net.is_up() {
+            self.up_waiters.wake_all();
         }
         while let Some(reply) = net.next_echo_reply() {
             self.echoes.answered(&reply);

@@ -1,6 +1,6 @@
 //! Async TCP sockets: the non-blocking [`Sockets`](crate::api::Sockets), awaited.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use super::handle::{Interest, Os};
 use super::shared::TcpIp;
@@ -25,11 +25,6 @@ impl<S: TcpIp> Drop for Owned<S> {
         // EBADF only says that the socket was aborted before.
         let _ = self.os.with_net(|now, net| net.close(now, self.id));
     }
-}
-
-/// The unspecified IPv4 address and `port`: where a server listens for all of its addresses.
-pub const fn any(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
 /// A listening socket; dropping it closes it.

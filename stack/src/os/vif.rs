@@ -84,8 +84,8 @@ pub struct InterfaceConfig {
     pub mtu: usize,
     /// Its IP addresses.
     pub addresses: Vec<Cidr>,
-    /// Where packets to other networks go.
-    pub gateway: Option<IpAddress>,
+    /// Where packets to other networks go: one of each version.
+    pub gateways: Vec<IpAddress>,
 }
 
 impl InterfaceConfig {
@@ -306,20 +306,19 @@ impl<S: TcpIp> Vif<S> {
                 dirs = &dirs[..1];
             }
         }
-        let gateway = match self.told(dirs, "gateway").await? {
-            Some((_, text)) if text.is_empty() => None,
-            Some((node, text)) => {
-                let gateway = text.parse();
-                Some(gateway.map_err(|_| VifError::Node(node, text))?)
+        let mut gateways = Vec::new();
+        if let Some((node, text)) = self.told(dirs, "gateway").await? {
+            for word in text.split_ascii_whitespace() {
+                let bad = |_| VifError::Node(node.clone(), word.into());
+                gateways.push(word.parse().map_err(bad)?);
             }
-            None => None,
-        };
+        }
         let mtu = self.number::<u16>(&format!("{backend}/mtu")).await;
         Ok(InterfaceConfig {
             mac,
             mtu: mtu.map_or(DEFAULT_MTU, usize::from),
             addresses,
-            gateway,
+            gateways,
         })
     }
 

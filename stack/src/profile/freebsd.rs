@@ -1,8 +1,10 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::Writable;
 use super::{
-    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
+    TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -34,8 +36,24 @@ pub fn tcp() -> TcpProfile {
             accept_what_fits: true,
             doubled: false,
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            // SO_SNDLOWAT
+            writable: Writable::LowWater(2_048),
+            charge: None,
+        },
+        acks: Acks {
+            every_second: true,
+            of_old_segments: true,
+            ..Acks::default()
+        },
+        closing: Closing {
+            repeats_fin: true,
+            reset_is_told: true,
+            ..Closing::default()
+        },
         defence: Defence {
+            listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
             ..Defence::default()
@@ -63,8 +81,6 @@ pub fn tcp() -> TcpProfile {
         },
         urgent_in_line: false,
         text_outlives_reset: true,
-        // tcp_do_segment: whatever arrives while TF_DELACK is set
-        ack_any_second: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,
         rto_slop: 200 * MS,

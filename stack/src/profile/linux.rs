@@ -1,10 +1,12 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::{Charge, Writable};
 use super::{
-    Buffers, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Recovery, SEC,
-    SlowStart, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
+    Recovery, SEC, SlowStart, Sockets, TcpProfile,
 };
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -31,7 +33,25 @@ pub fn tcp() -> TcpProfile {
             doubled: true,
             ..Buffers::default()
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            writable: Writable::HalfOfUsed,
+            // tcp_min_tso_segs, tcp_wmem[2]
+            charge: Some(Charge {
+                overhead: 1_280,
+                least_segments: 2,
+                most: 4 << 20,
+            }),
+        },
+        acks: Acks {
+            quick: 16,
+            ..Acks::default()
+        },
+        closing: Closing {
+            repeats_fin: false,
+            reset_is_told: false,
+            reset_in_close_wait: SocketError::EPIPE,
+        },
         recovery: Recovery {
             // TCP_TIMEOUT_MIN: two ticks of a millisecond
             slack: 2 * MS,
@@ -79,6 +99,7 @@ pub fn tcp() -> TcpProfile {
             ..Icmp::default()
         },
         resets_hold_stamps: true,
+        drops_unexpected_signature: true,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,
@@ -93,8 +114,6 @@ pub fn tcp() -> TcpProfile {
         msl: 30 * SEC,
         // TCP_DELACK_MIN
         delayed_ack: 40 * MS,
-        // TCP_MAX_QUICKACKS
-        quick_acks: 16,
         min_mss: 48,
         ephemeral: (32_768, 60_999),
         ..TcpProfile::default()

@@ -1,8 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
 use super::{
-    Buffers, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets,
-    UdpTunnel,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC,
+    Sockets, UdpTunnel,
 };
 
 /// Which congestion controller new connections use.
@@ -27,6 +27,9 @@ pub struct TcpProfile {
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
     pub resets_hold_stamps: bool,
+    /// A signed segment (RFC 2385) from a peer with which no key is shared is dropped (Linux); otherwise the option is one
+    /// that is not known (RFC 9293, MUST-6).
+    pub drops_unexpected_signature: bool,
     /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
     /// meant to leave it; 4.2BSD and its heirs take it out).
     pub urgent_in_line: bool,
@@ -38,6 +41,10 @@ pub struct TcpProfile {
     pub handshake: Handshake,
     /// Windows and buffers.
     pub buffers: Buffers,
+    /// Acknowledgments.
+    pub acks: Acks,
+    /// Ends.
+    pub closing: Closing,
     /// Segments that nobody should have sent.
     pub defence: Defence,
     /// What applications see.
@@ -77,11 +84,6 @@ pub struct TcpProfile {
     pub delayed_ack: u64,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
     pub ack_every_segments: u32,
-    /// A second segment of any size is acknowledged at once.
-    pub ack_any_second: bool,
-    /// Segments at the beginning of a connection that are acknowledged at once, so that the peer's slow start is not
-    /// held up.
-    pub quick_acks: u8,
     /// Sender silly-window avoidance: override timeout, 0.1 to 1 s (RFC 9293, 3.8.6.2.1).
     pub sws_override: u64,
     /// Idle time before the first keep-alive: 2 h (RFC 9293, MUST-28).
@@ -142,11 +144,14 @@ impl Default for TcpProfile {
             ecn: Ecn::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
+            drops_unexpected_signature: false,
             urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
+            acks: Acks::default(),
+            closing: Closing::default(),
             defence: Defence::default(),
             sockets: Sockets::default(),
             initial_rto: SEC,
@@ -166,8 +171,6 @@ impl Default for TcpProfile {
             growth: Congestion::default(),
             delayed_ack: 40 * MS,
             ack_every_segments: 2,
-            ack_any_second: false,
-            quick_acks: 0,
             sws_override: 200 * MS,
             keepalive_idle: 7_200 * SEC,
             keepalive_interval: 75 * SEC,

@@ -1,16 +1,16 @@
 //! A frame's way up: each step checks one header and hands on what it carries, or says why it refuses.
 
-use core::net::Ipv4Addr;
-
 use xen_abi::Instant;
 
 use super::Stack;
 use crate::addr::IpAddress;
 use crate::event::Layer;
-use crate::net::icmp::{self, Ends};
+use crate::net::icmp::{self, Ends, IcmpKind};
 use crate::net::input;
+use crate::net::ipv6;
 use crate::net::output::Output;
-use crate::tcp::IpInfo;
+use crate::net::reassembly::Fragment;
+use crate::tcp::{IcmpError, IpInfo};
 use crate::wire::ethernet::{EtherType, Frame};
 use crate::wire::ipv4::{Packet, Protocol};
 use crate::wire::{Malformed, arp, icmpv4, udp};
@@ -21,41 +21,41 @@ pub(super) struct Refusal {
     pub why: &'static str,
 }
 
-type Verdict = Result<(), Refusal>;
+pub(super) type Verdict = Result<(), Refusal>;
 
-fn refuse(layer: Layer, why: &'static str) -> Verdict {
+pub(super) fn refuse(layer: Layer, why: &'static str) -> Verdict {
     Err(Refusal { layer, why })
 }
 
-fn refused(layer: Layer) -> impl Fn(&'static str) -> Refusal {
+pub(super) fn refused(layer: Layer) -> impl Fn(&'static str) -> Refusal {
     move |why| Refusal { layer, why }
 }
 
-fn malformed(layer: Layer) -> impl Fn(Malformed) -> Refusal {
+pub(super) fn malformed(layer: Layer) -> impl Fn(Malformed) -> Refusal {
     move |malformed| Refusal {
         layer,
         why: malformed.why(),
     }
 }
 
-/// A packet for us, whole.
-struct Received<'a> {
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    protocol: Protocol,
-    ttl: u8,
-    ecn: u8,
+/// A packet for us, whole, of either version.
+pub(super) struct Received<'a> {
+    pub src: IpAddress,
+    pub dst: IpAddress,
+    pub protocol: Protocol,
+    pub ttl: u8,
+    pub ecn: u8,
     /// It was sent to us alone.
-    unicast: bool,
+    pub unicast: bool,
     /// The device vouches for the transport's checksum.
-    csum_ok: bool,
+    pub csum_ok: bool,
     /// The packet's beginning, for an error about it.
-    quote: &'a [u8],
-    payload: &'a [u8],
+    pub quote: &'a [u8],
+    pub payload: &'a [u8],
 }
 
 impl Received<'_> {
-    fn ends(&self) -> Ends {
+    pub fn ends(&self) -> Ends {
         Ends {
             src: self.src,
             dst: self.dst,
@@ -68,7 +68,12 @@ impl Stack {
     pub(super) fn receive_frame(&mut self, now: Instant, bytes: &[u8], csum_ok: bool) -> Verdict {
         let frame = Frame::parse(bytes).map_err(malformed(Layer::Ethernet))?;
         let group = frame.dst().is_multicast();
-        if !group && frame.dst() != self.output.interface.mac {
+        let others = if group {
+            ipv6::input::is_for_others(self.output.six.as_deref(), frame.dst(), &frame)
+        } else {
+            frame.dst() != self.output.interface.mac
+        };
+        if others {
             // A bridge floods what it does not know; a network card's filter takes no note of it either.
             return Ok(());
         }
@@ -88,7 +93,7 @@ impl Stack {
                     .receive(now, interface, &packet)
                     .map_err(refused(Layer::Arp))
             }
-            EtherType::IPV6 => refuse(Layer::Ethernet, "no IPv6"),
+            EtherType::IPV6 => self.receive_ipv6(now, frame.payload(), group, csum_ok),
             _ => refuse(Layer::Ethernet, "unknown EtherType"),
         }
     }
@@ -110,7 +115,7 @@ impl Stack {
         }
         let whole = self
             .reassembly
-            .receive(now, packet, &self.fuel)
+            .receive(now, &Fragment::of(packet), &self.fuel)
             .map_err(refused(Layer::Ipv4))?;
         let Some(whole) = whole else { return Ok(()) };
         self.deliver(
@@ -131,29 +136,33 @@ impl Stack {
 
     fn deliver(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
         match packet.protocol {
-            Protocol::TCP if !packet.unicast => refuse(Layer::Tcp, "a segment for many"),
-            Protocol::TCP => {
-                let info = IpInfo {
-                    src: packet.src.into(),
-                    dst: packet.dst.into(),
-                    ecn: packet.ecn,
-                    ttl: packet.ttl,
-                    udp_port: 0,
-                };
-                self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
-                Ok(())
-            }
+            Protocol::TCP => self.deliver_tcp(now, packet),
             Protocol::UDP => self.deliver_udp(now, packet),
             Protocol::ICMP => self.deliver_icmp(now, packet),
             _ => {
-                let kind = icmp::PROTOCOL_UNREACHABLE;
+                let kind = IcmpKind::V4(icmp::PROTOCOL_UNREACHABLE);
                 self.icmp.error(now, packet.ends(), kind, packet.quote);
                 refuse(Layer::Ipv4, "unknown protocol")
             }
         }
     }
 
-    fn deliver_udp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
+    pub(super) fn deliver_tcp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
+        if !packet.unicast {
+            return refuse(Layer::Tcp, "a segment for many");
+        }
+        let info = IpInfo {
+            src: packet.src,
+            dst: packet.dst,
+            ecn: packet.ecn,
+            ttl: packet.ttl,
+            udp_port: 0,
+        };
+        self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
+        Ok(())
+    }
+
+    pub(super) fn deliver_udp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
         let pseudo = udp::Pseudo {
             src: packet.src,
             dst: packet.dst,
@@ -163,8 +172,8 @@ impl Stack {
         let tunnel = self.profile.tcp.udp_tunnel.port;
         if tunnel != 0 && datagram.dst_port() == tunnel && packet.unicast {
             let info = IpInfo {
-                src: packet.src.into(),
-                dst: packet.dst.into(),
+                src: packet.src,
+                dst: packet.dst,
                 ecn: packet.ecn,
                 ttl: packet.ttl,
                 udp_port: datagram.src_port(),
@@ -182,7 +191,10 @@ impl Stack {
         if taken {
             return Ok(());
         }
-        let kind = icmp::PORT_UNREACHABLE;
+        let kind = match packet.src {
+            IpAddress::V4(_) => IcmpKind::V4(icmp::PORT_UNREACHABLE),
+            IpAddress::V6(_) => IcmpKind::V6(ipv6::icmp::PORT_UNREACHABLE),
+        };
         self.icmp.error(now, packet.ends(), kind, packet.quote);
         refuse(Layer::Udp, "nobody waits on the port")
     }
@@ -194,12 +206,18 @@ impl Stack {
             .icmp
             .receive(now, packet.ends(), &message)
             .map_err(refused(layer))?;
-        if let Some(report) = report {
-            if !self.output.interface.is_ours(report.local.ip()) {
-                return refuse(layer, "an error about a packet that was not ours");
-            }
-            self.dispatch(now, &report);
+        match report {
+            Some(report) => self.take_report(now, &report),
+            None => Ok(()),
         }
+    }
+
+    /// Takes what an ICMP error says about a packet that it quotes.
+    pub(super) fn take_report(&mut self, now: Instant, report: &icmp::Report) -> Verdict {
+        if !self.output.is_ours(report.local.ip()) {
+            return refuse(Layer::Icmp, "an error about a packet that was not ours");
+        }
+        self.dispatch(now, report);
         Ok(())
     }
 
@@ -217,7 +235,7 @@ impl Stack {
         match (protocol, inside) {
             (Protocol::TCP, _) => {
                 let believed = self.tcp.icmp_error(now, local, remote, seq, 0, error);
-                self.learn_path(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, Some(inner)) if tunnel != 0 && local.port() == tunnel => {
                 let (from, to) = (
@@ -226,20 +244,31 @@ impl Stack {
                 );
                 let (seq, port) = (inner.seq, remote.port());
                 let believed = self.tcp.icmp_error(now, from, to, seq, port, error);
-                self.learn_path(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, _) => self.udp.icmp_error(local, remote, error),
             _ => {}
         }
+        if let IcmpError::PacketTooBig { mtu } = error
+            && protocol != Protocol::TCP
+            && remote.is_ipv6()
+        {
+            // Datagrams go in pieces of that length from now on (RFC 8201, section 5.2).
+            self.lower_path_mtu(now, remote.ip(), mtu);
+        }
+    }
+
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddress, mtu: u16) {
+        let profile = &self.profile.tcp.icmp;
+        let until = now.plus(profile.path_lifetime);
+        let paths = &mut self.output.paths;
+        paths.lower(remote, usize::from(mtu), until, profile.paths);
     }
 
     /// Only what TCP believes about a path is remembered: anybody can send such a message (RFC 5927).
-    fn learn_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
+    fn believe_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
         if let Some(mtu) = mtu {
-            let profile = &self.profile.tcp.icmp;
-            let until = now.plus(profile.path_lifetime);
-            let paths = &mut self.output.paths;
-            paths.lower(remote, usize::from(mtu), until, profile.paths);
+            self.lower_path_mtu(now, remote, mtu);
         }
     }
 
@@ -251,6 +280,7 @@ impl Stack {
             any = true;
             let verdict = match Packet::parse(&bytes) {
                 Ok(packet) => self.deliver(now, &whole(&packet, true, true)),
+                Err(Malformed::Version) => self.receive_ipv6_loopback(now, &bytes),
                 Err(why) => Err(malformed(Layer::Ipv4)(why)),
             };
             if let Err(refusal) = verdict {
@@ -263,8 +293,8 @@ impl Stack {
 
 fn whole<'a>(packet: &Packet<'a>, unicast: bool, csum_ok: bool) -> Received<'a> {
     Received {
-        src: packet.src(),
-        dst: packet.dst(),
+        src: packet.src().into(),
+        dst: packet.dst().into(),
         protocol: packet.protocol(),
         ttl: packet.ttl(),
         ecn: packet.ecn(),

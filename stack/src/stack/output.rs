@@ -5,9 +5,10 @@ use xen_abi::Instant;
 use super::Stack;
 use crate::addr::IpAddress;
 use crate::api::{Device, DeviceFull};
+use crate::net::icmp::IcmpKind;
 use crate::net::output::{Outgoing, TcpOutput};
 use crate::wire::ipv4::{self, Protocol};
-use crate::wire::{icmpv4, udp};
+use crate::wire::{icmpv4, icmpv6, udp};
 
 /// Rounds of packets to ourselves in one `transmit`: more wait for the next.
 const LOOPBACK_ROUNDS: u32 = 64;
@@ -39,23 +40,37 @@ impl Stack {
     fn send_icmp(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
         while let Some(posted) = self.icmp.next() {
             self.fuel.burn(1);
-            let repr = icmpv4::Repr {
-                kind: posted.kind,
-                payload: &posted.payload,
-            };
-            let packet = Outgoing {
+            let payload = &posted.payload;
+            let mut packet = Outgoing {
                 src: posted.src,
                 dst: posted.dst,
                 protocol: Protocol::ICMP,
                 ttl: self.profile.net.ttl,
                 ecn: 0,
+                ports: None,
                 dont_fragment: false,
-                len: repr.size(),
+                len: 0,
                 needs_csum: false,
             };
-            self.output.send(now, device, &packet, &mut |to| {
-                repr.emit(to);
-            })?;
+            match (posted.kind, posted.src, posted.dst) {
+                (IcmpKind::V6(kind), IpAddress::V6(src), IpAddress::V6(dst)) => {
+                    let repr = icmpv6::Repr { kind, payload };
+                    packet.protocol = Protocol::ICMPV6;
+                    packet.len = repr.size();
+                    let pseudo = icmpv6::Pseudo { src, dst };
+                    self.output.send(now, device, &packet, &mut |to| {
+                        repr.emit(to, pseudo);
+                    })?;
+                }
+                (IcmpKind::V4(kind), ..) => {
+                    let repr = icmpv4::Repr { kind, payload };
+                    packet.len = repr.size();
+                    self.output.send(now, device, &packet, &mut |to| {
+                        repr.emit(to);
+                    })?;
+                }
+                _ => unreachable!("a message has one version"),
+            }
             self.icmp.sent();
         }
         Ok(())
@@ -64,25 +79,25 @@ impl Stack {
     fn send_udp(&mut self, now: Instant, device: &mut dyn Device) -> Result<(), DeviceFull> {
         while let Some(posted) = self.udp.next() {
             self.fuel.burn(1);
-            let (IpAddress::V4(src), IpAddress::V4(dst)) = (posted.src.ip(), posted.dst.ip())
-            else {
-                unreachable!("no socket is bound or connected to an address of version 6");
-            };
+            let (src, dst) = (posted.src.ip(), posted.dst.ip());
             let repr = udp::Repr {
                 src_port: posted.src.port(),
                 dst_port: posted.dst.port(),
                 payload: &posted.payload,
             };
+            // Nobody asks the device to sum over several packets, nor over IPv6.
             let fits = ipv4::HEADER + repr.size() <= self.output.interface.mtu;
+            let offload = fits && dst.is_ipv4();
             let packet = Outgoing {
                 src,
                 dst,
                 protocol: Protocol::UDP,
                 ttl: self.profile.net.ttl,
                 ecn: 0,
+                ports: Some((repr.src_port, repr.dst_port)),
                 dont_fragment: false,
                 len: repr.size(),
-                needs_csum: fits && device.caps().tx_checksum,
+                needs_csum: offload && device.caps().tx_checksum,
             };
             let pseudo = udp::Pseudo { src, dst };
             self.output.send(now, device, &packet, &mut |to| {

@@ -10,28 +10,29 @@ use crate::api::{
     Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, Report, SendFlags,
     SocketError, SocketId, SocketKind, SocketOption, Sockets, TcpInfo, WideSockets,
 };
-use crate::net::icmp::Posted;
-use crate::net::interface::{Interface, Scope};
+use crate::net::icmp::{IcmpKind, Posted};
+use crate::net::interface::Scope;
+use crate::net::output::Output;
 use crate::net::udp::{MAX_PAYLOAD, UDP_BIT};
 use crate::tcp::Route;
-use crate::wire::icmpv4::Kind;
+use crate::wire::{icmpv4, icmpv6};
 
 fn is_udp(socket: SocketId) -> bool {
     socket.0 & UDP_BIT != 0
 }
 
-/// Our addresses.
-fn ours(interface: &Interface) -> impl Iterator<Item = IpAddress> + Clone {
-    interface.networks().iter().map(|n| n.address.into())
-}
-
-/// Where TCP may bind: to one of our addresses or to all of them.
-fn check_local(interface: &Interface, local: SocketAddr) -> Result<(), SocketError> {
+/// Where a socket may be bound: to one of our addresses or to all of them.
+fn check_local(output: &Output, local: SocketAddr) -> Result<(), SocketError> {
     match local.ip() {
-        IpAddress::V6(_) => Err(SocketError::EAFNOSUPPORT),
-        ip if ip.is_unspecified() || ours(interface).any(|a| a == ip) => Ok(()),
+        IpAddress::V6(_) if output.six.is_none() => Err(SocketError::EAFNOSUPPORT),
+        ip if ip.is_unspecified() || output.is_ours(ip) => Ok(()),
         _ => Err(SocketError::EADDRNOTAVAIL),
     }
+}
+
+/// Without version 6's flow information and scope: a socket's name is an address and a port.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port())
 }
 
 impl Stack {
@@ -46,7 +47,9 @@ impl Stack {
         {
             return Err(SocketError::ENETUNREACH);
         }
-        let local = local.into();
+        if remote.ip().is_multicast() {
+            return Err(SocketError::ENETUNREACH);
+        }
         Ok(Route {
             local,
             mtu,
@@ -68,11 +71,11 @@ impl Sockets for Stack {
     }
 
     fn bind(&mut self, socket: SocketId, local: SocketAddr) -> Result<(), SocketError> {
-        let interface = &self.output.interface;
+        let local = plain(local);
+        check_local(&self.output, local)?;
         if is_udp(socket) {
-            return self.udp.bind(socket, local, ours(interface));
+            return self.udp.bind(socket, local, self.output.addresses());
         }
-        check_local(interface, local)?;
         self.tcp.bind(socket, local)
     }
 
@@ -96,6 +99,7 @@ impl Sockets for Stack {
         socket: SocketId,
         remote: SocketAddr,
     ) -> Result<(), SocketError> {
+        let remote = plain(remote);
         if is_udp(socket) {
             self.output.route(remote.ip())?;
             return self.udp.connect(socket, remote);
@@ -134,9 +138,10 @@ impl Sockets for Stack {
         if !is_udp(socket) {
             return Err(SocketError::EOPNOTSUPP);
         }
+        let to = plain(to);
         let (source, _) = self.output.route(to.ip())?;
-        let ours = ours(&self.output.interface);
-        self.udp.send_to(socket, data, to, source.into(), ours)
+        let ours = self.output.addresses();
+        self.udp.send_to(socket, data, to, source, ours)
     }
 
     fn recv_from(
@@ -255,6 +260,7 @@ impl WideSockets for Stack {
         if is_udp(socket) {
             return Err(SocketError::EOPNOTSUPP);
         }
+        let remote = plain(remote);
         let route = self.route_of_stream(remote)?;
         self.tcp
             .connect_sending_with(now, socket, remote, route, data, flags)
@@ -304,16 +310,16 @@ impl Echo for Stack {
         payload: &[u8],
     ) -> Result<(), SocketError> {
         let (src, _) = self.output.route(to)?;
-        let IpAddress::V4(dst) = to else {
-            return Err(SocketError::EAFNOSUPPORT);
-        };
         if payload.len() > MAX_PAYLOAD {
             return Err(SocketError::EMSGSIZE);
         }
         let queued = self.icmp.post(Posted {
             src,
-            dst,
-            kind: Kind::EchoRequest { ident, seq },
+            dst: to,
+            kind: match to {
+                IpAddress::V4(_) => IcmpKind::V4(icmpv4::Kind::EchoRequest { ident, seq }),
+                IpAddress::V6(_) => IcmpKind::V6(icmpv6::Kind::EchoRequest { ident, seq }),
+            },
             payload: payload.to_vec(),
         });
         if queued {

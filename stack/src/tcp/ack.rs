@@ -64,13 +64,13 @@ impl Connection {
         if segment.ack.gt(self.snd.una) {
             self.take_acked(shared, now, segment, &mut news);
         }
+        self.take_ecn_echo(segment);
         self.take_sack(shared, now, segment, &mut news);
         if segment.ack == self.snd.una && news.advanced == 0 {
             news.duplicate = self.is_duplicate(segment, news.sacked, new_window);
             news.repeats = segment.is_pure_ack() && news.sacked == 0 && !new_window;
         }
         self.repair(shared, now, &news);
-        self.take_ecn_echo(segment);
         if segment.ack.ge(self.snd.una) && self.snd.is_newer(segment) {
             self.take_window(now, segment);
         }
@@ -109,8 +109,9 @@ impl Connection {
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
         self.note_acknowledged(now, ack);
-        if let Some(meter) = &mut self.meter {
-            meter.delivered(news.text, syn > 0, self.agreed.smss());
+        let smss = self.agreed.smss();
+        if let Some(meter) = self.meter_mut() {
+            meter.delivered(news.text, syn > 0, smss);
         }
         self.note_limit(now);
         let echoed = (news.echo != 0)
@@ -127,7 +128,10 @@ impl Connection {
         if news.reneged {
             shared.note(&self.tuple, TcpNote::Renege, ack);
         }
-        if news.text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
+        if news.text > 0
+            && self.marks.contains(Marks::SEND_BLOCKED)
+            && self.is_writable(shared.tcp())
+        {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }

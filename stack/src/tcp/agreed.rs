@@ -3,10 +3,13 @@
 
 use crate::profile::TcpProfile;
 use crate::tcp::incoming::Incoming;
+use crate::tcp::signature::SIGNATURE_LEN;
 use crate::wire::tcp::HEADER_LEN;
 
 /// Octets of an IPv4 header, and of an IPv6 header.
 const IP_HEADERS: [u16; 2] = [20, 40];
+/// What a peer of version 6 takes that names no size: its least MTU less the headers (RFC 9293, MUST-15).
+const DEFAULT_MSS_V6: u16 = 1220;
 /// Octets that the timestamps option takes in every segment, padding counted.
 pub const STAMP_LEN: u16 = 12;
 /// What the least link that IPv4 knows (68 octets, RFC 791) has room for.
@@ -34,6 +37,8 @@ pub struct Agreed {
     pub sack: bool,
     /// Explicit Congestion Notification (RFC 3168).
     pub ecn: bool,
+    /// Every segment is signed (RFC 2385).
+    pub signed: bool,
 }
 
 impl Agreed {
@@ -50,6 +55,7 @@ impl Agreed {
             timestamps: profile.timestamps,
             sack: profile.sack,
             ecn: false,
+            signed: false,
         }
     }
 
@@ -91,10 +97,11 @@ impl Agreed {
     }
 
     /// The peer's SYN says what it wants. `offered` must hold our own offer.
-    pub fn settle(&mut self, syn: &Incoming<'_>, profile: &TcpProfile) {
-        // RFC 9293, MUST-15: without the option, 536. A zero names no size, so it counts as absent; a tiny one would
+    pub fn settle(&mut self, syn: &Incoming<'_>, ipv6: bool, profile: &TcpProfile) {
+        // RFC 9293, MUST-15: without the option, 536, or for version 6 1220. A zero names no size, so it counts as absent; a tiny one would
         // make us send more headers than text (CVE-2019-11479), so there is a floor.
         self.send_mss = match syn.mss {
+            None | Some(0) if ipv6 => DEFAULT_MSS_V6,
             None | Some(0) => profile.default_mss,
             Some(mss) => mss.max(profile.min_mss),
         };
@@ -112,7 +119,9 @@ impl Agreed {
     /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
     pub fn smss(&self) -> u32 {
         let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
-        u32::from(mss - if self.timestamps { STAMP_LEN } else { 0 })
+        let stamp = if self.timestamps { STAMP_LEN } else { 0 };
+        let signature = if self.signed { SIGNATURE_LEN } else { 0 };
+        u32::from(mss - stamp - signature)
     }
 }
 
@@ -131,6 +140,10 @@ mod tests {
     use xen_abi::Fuel;
 
     fn settled(options: &[u8]) -> Agreed {
+        settled_with(options, false)
+    }
+
+    fn settled_with(options: &[u8], ipv6: bool) -> Agreed {
         let profile = Profile::default();
         let mut bytes = [0u8; 60];
         bytes[12] = ((HEADER_LEN + options.len()) as u8 / 4) << 4;
@@ -138,8 +151,8 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, false, 0, 0);
-        agreed.settle(&syn, &profile.tcp);
+        agreed.set_mtu(1500, ipv6, 0, 0);
+        agreed.settle(&syn, ipv6, &profile.tcp);
         agreed
     }
 
@@ -149,6 +162,13 @@ mod tests {
         assert_eq!(agreed.smss(), 536);
         assert!(!agreed.timestamps && !agreed.sack && !agreed.window_scaling);
         assert_eq!(agreed.recv_shift, 0);
+    }
+
+    #[test]
+    fn over_ipv6_headers_are_longer_and_the_default_is_what_its_least_mtu_holds() {
+        assert_eq!(settled_with(&[], true).smss(), 1220);
+        let agreed = settled_with(&[2, 4, 5, 0xB4], true);
+        assert_eq!((agreed.recv_mss, agreed.smss()), (1440, 1440));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub enum Owed {
     Delayed,
     /// With the next chance to transmit.
     Now,
+    /// The same, and nothing is to ride on it: a challenge (RFC 5961).
+    Challenge,
 }
 
 /// What has arrived since the last ACK.
@@ -21,20 +23,32 @@ pub struct AckState {
     /// The largest segment seen: the peer's idea of full-sized.
     largest: u16,
     octets: u32,
-    /// Segments that were acknowledged at once because the connection was young.
+    /// Segments that are still acknowledged at once.
     quick: u8,
 }
 
 impl AckState {
+    /// The connection begins.
+    pub fn new(profile: &TcpProfile) -> AckState {
+        AckState {
+            quick: profile.acks.quick,
+            ..AckState::default()
+        }
+    }
+    /// The application answers, so acknowledgments can wait for its answers.
+    pub fn is_interactive(&mut self) {
+        self.quick = 0;
+    }
     /// Text arrived in order; no segment is larger than `mss`.
     pub fn text(&mut self, octets: usize, mss: u16, profile: &TcpProfile) {
         self.largest = self.largest.max(octets.min(usize::from(mss)) as u16);
         self.octets = self.octets.saturating_add(octets as u32);
-        let enough = self.octets >= profile.ack_every_segments * u32::from(self.largest);
-        let second = profile.ack_any_second && self.owed == Owed::Delayed;
-        let young = self.quick < profile.quick_acks;
-        self.quick += u8::from(young);
-        if enough || second || young {
+        let second = profile.acks.every_second && self.owed == Owed::Delayed;
+        if self.quick > 0
+            || second
+            || self.octets >= profile.ack_every_segments * u32::from(self.largest)
+        {
+            self.quick = self.quick.saturating_sub(1);
             self.owed = Owed::Now;
         } else if self.owed == Owed::Nothing {
             self.owed = Owed::Delayed;
@@ -47,6 +61,16 @@ impl AckState {
     /// An ACK is due at once.
     pub fn now(&mut self) {
         self.owed = Owed::Now;
+    }
+    /// A challenge is due at once.
+    pub fn challenge(&mut self) {
+        if self.owed != Owed::Now {
+            self.owed = Owed::Challenge;
+        }
+    }
+    /// Whether a segment must leave for the ACK's sake.
+    pub fn is_due(&self) -> bool {
+        matches!(self.owed, Owed::Now | Owed::Challenge)
     }
     /// An ACK left.
     pub fn sent(&mut self) {
@@ -73,21 +97,36 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_may_acknowledge_any_second_segment_and_the_first_ones_at_once() {
-        let profile = TcpProfile {
-            ack_any_second: true,
-            quick_acks: 1,
-            ..TcpProfile::default()
-        };
+    fn a_second_segment_of_any_size_may_be_acknowledged_at_once() {
+        let mut profile = TcpProfile::default();
+        profile.acks.every_second = true;
         let mut ack = AckState::default();
-        let owed = [1000, 10, 10].map(|octets| {
-            ack.text(octets, 1460, &profile);
+        ack.text(1, 1460, &profile);
+        assert_eq!(ack.owed, Owed::Delayed);
+        ack.text(1000, 1460, &profile);
+        ack.sent();
+        ack.text(1, 1460, &profile);
+        ack.text(1, 1460, &profile);
+        assert_eq!(ack.owed, Owed::Now);
+    }
+
+    #[test]
+    fn the_first_segments_may_be_acknowledged_at_once_until_the_application_answers() {
+        let mut profile = TcpProfile::default();
+        profile.acks.quick = 2;
+        let owed_after = |ack: &mut AckState| {
+            ack.text(1, 1460, &profile);
             let owed = ack.owed;
-            if owed == Owed::Now {
-                ack.sent();
-            }
+            ack.sent();
             owed
-        });
-        assert_eq!(owed, [Owed::Now, Owed::Delayed, Owed::Now]);
+        };
+        let mut ack = AckState::new(&profile);
+        let owed = [0; 3].map(|_| owed_after(&mut ack));
+        assert_eq!(owed[..2], [Owed::Now; 2]);
+        // One octet is the largest segment so far: two of them make an ACK, not one.
+        assert_eq!(owed[2], Owed::Delayed);
+        let mut ack = AckState::new(&profile);
+        ack.is_interactive();
+        assert_eq!(owed_after(&mut ack), Owed::Delayed);
     }
 }

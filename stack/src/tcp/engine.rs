@@ -267,7 +267,7 @@ impl Tcp {
             return;
         }
         connection.marks -= Marks::FAST_OPENING;
-        let opening = connection.opening.take();
+        let opening = connection.take_opening();
         let reset = connection.state() == TcpState::Closed
             && connection.error == Some(SocketError::ECONNRESET);
         let hold = reset.then(|| {

@@ -159,6 +159,15 @@ impl Connection {
             segment.flags -= Flags::FIN;
             return Continue(());
         }
+        let ordinary =
+            segment.has(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST);
+        if shared.tcp().acks.of_old_segments && ordinary && segment.seq.lt(self.rcv.nxt) {
+            self.ack.now();
+            segment.seq = self.rcv.nxt;
+            segment.payload = &[];
+            segment.flags -= Flags::FIN;
+            return Continue(());
+        }
         if self.state() == TcpState::TimeWait && segment.has(Flags::FIN) && !segment.has(Flags::RST)
         {
             // The peer's FIN again: our last ACK was lost. "Acknowledge it, and restart the 2 MSL timeout."
@@ -217,7 +226,9 @@ impl Connection {
                 Some(SocketError::ECONNRESET)
             }
             TcpState::SynReceived => Some(SocketError::ECONNREFUSED),
-            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => None,
+            TcpState::TimeWait => None,
+            TcpState::Closing | TcpState::LastAck if !shared.tcp().closing.reset_is_told => None,
+            TcpState::CloseWait => Some(shared.tcp().closing.reset_in_close_wait),
             _ => Some(SocketError::ECONNRESET),
         };
         self.die(shared, error);
@@ -368,7 +379,7 @@ impl Connection {
     /// A challenge ACK (RFC 5961), if the limit allows.
     pub fn challenge(&mut self, shared: &mut Shared, now: Instant) {
         if self.challenges.allow(now, shared.tcp()) {
-            self.ack.now();
+            self.ack.challenge();
             shared.note(&self.tuple, TcpNote::ChallengeAck, self.snd.max);
         }
     }

@@ -11,6 +11,7 @@ use crate::tcp::fast_open::server::{Pending, Verdict, judge};
 use crate::tcp::incoming::Incoming;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::shared::Shared;
+use crate::tcp::signature::Signatures;
 use crate::tcp::tuple::Tuple;
 
 /// A socket in LISTEN.
@@ -24,6 +25,8 @@ pub struct Listener {
     established: VecDeque<u32>,
     /// It stands in the engine's queue of ready sockets.
     pub ready_queued: bool,
+    /// Keys that are shared with peers (RFC 2385).
+    pub signatures: Signatures,
     /// What it does with SYN segments that hold data (RFC 7413).
     pub fast_open: fast_open::Settings,
     /// Connections that have taken such data, until their handshake is over.
@@ -45,6 +48,7 @@ impl Listener {
             half_open: BTreeSet::new(),
             established: VecDeque::new(),
             ready_queued: false,
+            signatures: Signatures::default(),
             fast_open: fast_open::Settings::default(),
             opening_fast: Pending::default(),
         };

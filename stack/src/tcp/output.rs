@@ -34,6 +34,8 @@ pub struct IpPacket {
     pub ecn: u8,
     /// Time to live, or hop limit.
     pub ttl: u8,
+    /// Our port and the peer's: IP may mark a flow's packets.
+    pub ports: (u16, u16),
 }
 
 /// The way to a remote address.
@@ -51,8 +53,8 @@ pub struct Route {
 pub trait IpOutput {
     /// The way to `remote`.
     fn route(&self, remote: IpAddress) -> Result<Route, SocketError>;
-    /// Whether the device completes checksums: then a segment holds only the pseudo-header's sum.
-    fn tx_checksum(&self) -> bool;
+    /// Whether the device completes checksums on the way to `remote`: then a segment holds only the pseudo-header's sum.
+    fn tx_checksum(&self, remote: IpAddress) -> bool;
     /// Sends one IP packet whose payload of exactly `len` bytes is written by `fill`, called once or not at all.
     fn send(
         &mut self,

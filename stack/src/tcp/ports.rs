@@ -26,11 +26,10 @@ pub struct Ports {
 impl Ports {
     /// Binds a socket. `reuse`: connections that are still there at this port don't matter.
     pub fn bind(&mut self, local: SocketAddr, reuse: bool) -> Result<(), SocketError> {
-        let taken = self.bound.get(&local.port()).is_some_and(|addresses| {
-            addresses
-                .iter()
-                .any(|a| *a == local.ip() || a.is_unspecified() || local.ip().is_unspecified())
-        });
+        let taken = self
+            .bound
+            .get(&local.port())
+            .is_some_and(|addresses| addresses.iter().any(|&a| meets(a, local.ip())));
         let lingering = !reuse && self.connections.contains_key(&local.port());
         if taken || lingering {
             return Err(SocketError::EADDRINUSE);
@@ -126,6 +125,14 @@ impl Ports {
     }
 }
 
+/// Whether two sockets at one port are in each other's way. All addresses of version 6 are all of both versions: RFC
+/// 3493, section 5.3.
+fn meets(a: IpAddress, b: IpAddress) -> bool {
+    let both = |ip: IpAddress| ip.is_ipv6() && ip.is_unspecified();
+    let any = a.is_unspecified() || b.is_unspecified();
+    a == b || both(a) || both(b) || (any && a.is_ipv4() == b.is_ipv4())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +154,18 @@ mod tests {
         ports.unbind(at("10.0.0.1:80"));
         ports.unbind(at("10.0.0.2:80"));
         assert_eq!(ports.bind(at("0.0.0.0:80"), false), Ok(()));
+    }
+
+    #[test]
+    fn any_address_of_version_6_conflicts_with_both_versions() {
+        let mut ports = Ports::default();
+        let in_use = Err(SocketError::EADDRINUSE);
+        ports.bind(at("10.0.0.1:80"), false).expect("free");
+        assert_eq!(ports.bind(at("[::]:80"), false), in_use);
+        assert_eq!(ports.bind(at("[2001:db8::1]:80"), false), Ok(()));
+        ports.bind(at("[::]:81"), false).expect("free");
+        assert_eq!(ports.bind(at("0.0.0.0:81"), false), in_use);
+        assert_eq!(ports.bind(at("[2001:db8::1]:81"), false), in_use);
     }
 
     #[test]

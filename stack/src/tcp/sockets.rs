@@ -20,6 +20,7 @@ use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
 use crate::tcp::shared::Shared;
+use crate::tcp::signature::Signatures;
 use crate::tcp::table::{Fresh, Slot};
 use crate::tcp::tuple::Tuple;
 
@@ -31,6 +32,7 @@ impl Tcp {
             local: None,
             options,
             fast_open: fast_open::Settings::default(),
+            signatures: Signatures::default(),
         });
         self.table.insert(Slot::Fresh(fresh)).map(SocketId)
     }
@@ -42,7 +44,6 @@ impl Tcp {
             return Err(SocketError::EINVAL);
         }
         let reuse = fresh.options.reuse_addr;
-        only_v4(local)?;
         if local.ip().is_multicast() {
             return Err(SocketError::EADDRNOTAVAIL);
         }
@@ -73,6 +74,7 @@ impl Tcp {
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
         let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
         listener.fast_open = fast_open;
+        listener.signatures = core::mem::take(&mut self.fresh(socket)?.signatures);
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
@@ -208,18 +210,23 @@ impl Tcp {
             Some(Slot::Listener(_)) => return Err(SocketError::EOPNOTSUPP),
             _ => return Err(SocketError::EBADF),
         };
-        only_v4(remote)?;
         // RFC 9293, MUST-46: an OPEN to a broadcast or multicast address is refused.
         let ip = remote.ip();
         let broadcast = matches!(remote, SocketAddr::V4(a) if a.ip().is_broadcast());
         if ip.is_unspecified() || ip.is_multicast() || broadcast || remote.port() == 0 {
             return Err(SocketError::EADDRNOTAVAIL);
         }
+        if bound.is_some_and(|bound| !reaches(bound, remote)) {
+            return Err(SocketError::EAFNOSUPPORT);
+        }
         let local = self.local_for(bound, remote, route)?;
         let tuple = Tuple::new(local, remote);
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
+        if let Some(key) = self.fresh(socket)?.signatures.key(remote.ip()) {
+            connection.sign(key);
+        }
         connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
@@ -253,7 +260,9 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let taken = connection.send(&mut self.shared, now, data, flags);
-        self.settle(socket.0);
+        if taken != Err(SocketError::EAGAIN) {
+            self.settle(socket.0);
+        }
         taken
     }
 
@@ -316,6 +325,14 @@ impl Tcp {
         socket: SocketId,
         option: SocketOption,
     ) -> Result<(), SocketError> {
+        if let SocketOption::Signature(key) = option {
+            return match self.table.slot_mut(socket.0) {
+                Some(Slot::Fresh(fresh)) => fresh.signatures.set(key),
+                Some(Slot::Listener(listener)) => listener.signatures.set(key),
+                Some(Slot::Connection(_)) => Err(SocketError::EISCONN),
+                _ => Err(SocketError::EBADF),
+            };
+        }
         let profile = &self.shared.profile.tcp;
         match self.table.slot_mut(socket.0) {
             Some(Slot::Fresh(fresh)) => {
@@ -389,7 +406,7 @@ impl Tcp {
     /// `SIOCINQ`, `SIOCOUTQ` and the like.
     pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
         match self.table.slot(socket.0) {
-            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued(self.shared.tcp())),
             Slot::Fresh(_) => Ok(Queued::default()),
             Slot::Listener(_) => Err(SocketError::EINVAL),
             _ => Err(SocketError::EBADF),
@@ -427,7 +444,7 @@ impl Tcp {
     pub fn ready(&self, socket: SocketId) -> Ready {
         match self.table.slot(socket.0) {
             Slot::Listener(listener) if listener.is_ready() => Ready::READ,
-            Slot::Connection(c) if c.owner == Owner::Application => c.ready(),
+            Slot::Connection(c) if c.owner == Owner::Application => c.ready(self.shared.tcp()),
             _ => Ready::empty(),
         }
     }
@@ -576,11 +593,7 @@ fn already(connection: &Connection) -> SocketError {
     }
 }
 
-/// Version 6 is not spoken yet.
-fn only_v4(address: SocketAddr) -> Result<(), SocketError> {
-    if address.is_ipv4() {
-        Ok(())
-    } else {
-        Err(SocketError::EAFNOSUPPORT)
-    }
+/// Whether a socket bound to `local` can speak to `remote`: one of all addresses of version 6 speaks both versions.
+fn reaches(local: SocketAddr, remote: SocketAddr) -> bool {
+    local.is_ipv4() == remote.is_ipv4() || (local.is_ipv6() && local.ip().is_unspecified())
 }

@@ -60,7 +60,7 @@ impl Connection {
     /// Whether asking [`Connection::next_segment`] could be worth while.
     pub fn may_have_something_to_send(&self) -> bool {
         let busy = Marks::TAIL_PROBE | Marks::PROBE | Marks::KEEP_ALIVE | Marks::OVERRIDE;
-        self.ack.owed == Owed::Now
+        self.ack.is_due()
             || self.marks.intersects(busy)
             || self.recovery.phase == Phase::Fast
             || self.recovery.lost() > 0
@@ -96,7 +96,7 @@ impl Connection {
         }
         self.probe()
             .or_else(|| self.keep_alive())
-            .or_else(|| self.pure_ack())
+            .or_else(|| self.pure_ack(shared))
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
@@ -294,14 +294,27 @@ impl Connection {
         })
     }
 
-    fn pure_ack(&self) -> Option<Plan> {
-        (self.ack.owed == Owed::Now).then_some(Plan {
+    fn pure_ack(&self, shared: &Shared) -> Option<Plan> {
+        if !self.ack.is_due() {
+            return None;
+        }
+        let mut plan = Plan {
             why: Why::Ack,
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
             unit: None,
-        })
+        };
+        if self.ack.owed == Owed::Now
+            && shared.tcp().closing.repeats_fin
+            && let Some(fin) = self.fin
+            && self.snd.max.gt(fin)
+            && !self.fin_acked()
+        {
+            plan.seq = fin;
+            plan.flags |= Flags::FIN;
+        }
+        Some(plan)
     }
 
     /// Octets of text in a full-sized segment, with the options that it would have now (RFC 9293, MUST-16).
@@ -318,7 +331,9 @@ impl Connection {
             // Only a FIN waits: it makes no block.
             return self.agreed.smss();
         }
-        let fit = if self.agreed.timestamps {
+        let fit = if self.agreed.signed {
+            2
+        } else if self.agreed.timestamps {
             3
         } else {
             MAX_SACK_BLOCKS
@@ -346,7 +361,7 @@ impl Connection {
             }
             Why::Ack => {}
         }
-        if let Some(meter) = &mut self.meter {
+        if let Some(meter) = self.meter_mut() {
             meter.sent(plan, again);
         }
         if plan.len > 0 {
@@ -414,6 +429,10 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
+        let answers = plan.len > 0 && self.rcv.nxt.since(self.rcv.irs) > 1;
+        if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {
+            self.ack.is_interactive();
+        }
         self.last_sent = now;
         self.deadlines.disarm(Timer::Persist);
         if again {

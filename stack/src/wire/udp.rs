@@ -1,10 +1,9 @@
 //! UDP: RFC 768.
 
-use core::net::Ipv4Addr;
-
 use zerocopy::byteorder::{BE, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::addr::IpAddress;
 use crate::checksum::Sum;
 use crate::wire::ipv4::Protocol;
 use crate::wire::{Malformed, header_mut};
@@ -25,13 +24,13 @@ struct Header {
 /// The addresses that the checksum covers too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pseudo {
-    pub src: Ipv4Addr,
-    pub dst: Ipv4Addr,
+    pub src: IpAddress,
+    pub dst: IpAddress,
 }
 
 impl Pseudo {
     fn sum(self, len: usize) -> Sum {
-        Sum::pseudo(self.src.into(), self.dst.into(), Protocol::UDP.0, len)
+        Sum::pseudo(self.src, self.dst, Protocol::UDP.0, len)
     }
 }
 
@@ -43,7 +42,8 @@ pub struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// Checks the length, and the checksum unless there is none or the device vouches for it (`csum_ok`).
+    /// Checks the length, and the checksum unless there is none or the device vouches for it (`csum_ok`). Over version 6
+    /// there must be one (RFC 8200, section 8.1).
     pub fn parse(
         bytes: &'a [u8],
         pseudo: Pseudo,
@@ -55,6 +55,9 @@ impl<'a> Datagram<'a> {
             return Err(Malformed::Length);
         }
         let bytes = bytes.get(..len).ok_or(Malformed::Length)?;
+        if header.checksum.get() == 0 && pseudo.src.is_ipv6() {
+            return Err(Malformed::Checksum);
+        }
         if header.checksum.get() != 0 && !csum_ok {
             let mut sum = pseudo.sum(len);
             sum.add(bytes);
@@ -161,12 +164,13 @@ pub fn write_header(datagram: &mut [u8], (src, dst): (u16, u16), mut sum: Sum, p
 mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
+    use core::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
     const PSEUDO: Pseudo = Pseudo {
-        src: Ipv4Addr::new(10, 0, 0, 1),
-        dst: Ipv4Addr::new(10, 0, 0, 2),
+        src: IpAddress::V4(Ipv4Addr::new(10, 0, 0, 1)),
+        dst: IpAddress::V4(Ipv4Addr::new(10, 0, 0, 2)),
     };
 
     fn emitted(payload: &[u8]) -> Vec<u8> {
@@ -198,6 +202,12 @@ mod tests {
         assert_eq!(parse(&bytes, true), None);
         bytes[6..8].fill(0);
         assert_eq!(parse(&bytes, false), None);
+        let six = Pseudo {
+            src: Ipv6Addr::LOCALHOST.into(),
+            dst: Ipv6Addr::LOCALHOST.into(),
+        };
+        let none = Datagram::parse(&bytes, six, false).err();
+        assert_eq!(none, Some(Malformed::Checksum));
     }
 
     #[test]

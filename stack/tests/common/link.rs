@@ -141,7 +141,7 @@ impl Host {
         let config = StackConfig {
             mac: caps.mac,
             addresses: vec![address],
-            gateway: None,
+            gateways: Default::default(),
             mtu: MTU,
             profile: Rc::new(profile),
             seed: [n; 32],

@@ -27,6 +27,17 @@ impl Sink for Events {
 }
 
 impl Events {
+    /// What became of addresses and routers since the last call.
+    pub fn addresses(&self) -> Vec<String> {
+        let events = self.0.take().into_iter();
+        events
+            .filter_map(|event| match event {
+                Event::Address { address, state } => Some(format!("{address} {}", state.name())),
+                Event::Router { address, lifetime } => Some(format!("{address} {lifetime} s")),
+                _ => None,
+            })
+            .collect()
+    }
     /// Why packets were refused since the last call.
     pub fn refusals(&self) -> Vec<String> {
         let events = self.0.take().into_iter();
@@ -57,11 +68,24 @@ pub fn stack_at(last: u8, fuel: Fuel) -> (Stack, RawDevice, Rc<Events>) {
 }
 
 pub fn stack_with(last: u8, fuel: Fuel, profile: Profile) -> (Stack, RawDevice, Rc<Events>) {
+    stack_on(&[&format!("10.0.0.{last}/24")], &[], last, fuel, profile)
+}
+
+/// A stack with these addresses and default routers, and its device.
+pub fn stack_on(
+    addresses: &[&str],
+    gateways: &[&str],
+    last: u8,
+    fuel: Fuel,
+    profile: Profile,
+) -> (Stack, RawDevice, Rc<Events>) {
     let events = Rc::new(Events::default());
+    let cidr = |text: &&str| Cidr::parse(text).expect("an address");
+    let gateway = |text: &&str| text.parse().expect("an address");
     let stack = Stack::new(StackConfig {
         mac: mac(last),
-        addresses: vec![Cidr::parse(&format!("10.0.0.{last}/24")).expect("an address")],
-        gateway: None,
+        addresses: addresses.iter().map(cidr).collect(),
+        gateways: gateways.iter().map(gateway).collect(),
         mtu: 1500,
         profile: Rc::new(profile),
         seed: [last; 32],

@@ -61,6 +61,16 @@ pub struct Peer {
 
 impl Peer {
     pub fn at(last: u8) -> Peer {
+        Peer::on(IpCidr::new(IpAddress::v4(10, 0, 0, last), 24), last)
+    }
+
+    /// A smoltcp interface at 2001:db8::`last`/64.
+    pub fn at_v6(last: u8) -> Peer {
+        let address = IpAddress::v6(0x2001, 0xDB8, 0, 0, 0, 0, 0, last.into());
+        Peer::on(IpCidr::new(address, 64), last)
+    }
+
+    fn on(address: IpCidr, last: u8) -> Peer {
         let mut device = Queues {
             rx: VecDeque::new(),
             tx: VecDeque::new(),
@@ -70,7 +80,6 @@ impl Peer {
         config.random_seed = 7;
         let mut interface = Interface::new(config, &mut device, Then::ZERO);
         interface.update_ip_addrs(|addresses| {
-            let address = IpCidr::new(IpAddress::v4(10, 0, 0, last), 24);
             addresses.push(address).expect("room for one address");
         });
         Peer {

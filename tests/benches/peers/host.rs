@@ -63,7 +63,7 @@ impl Host for Ours {
             addresses: Cidr::parse(&format!("10.0.0.{last}/24"))
                 .into_iter()
                 .collect(),
-            gateway: None,
+            gateways: Vec::new(),
             mtu: 1500,
             profile: Rc::new(profile),
             seed: [last; 32],

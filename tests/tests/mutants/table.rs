@@ -44,6 +44,27 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the option parser does not move on at a length of zero, as in 2014",
     },
     Mutant {
+        scenario: "scenarios/ipv6/blog6.kdl",
+        file: "stack/src/tcp/agreed.rs",
+        line: "self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;",
+        broken: "self.headers = IP_HEADERS[usize::from(ipv6) / 2] + HEADER_LEN as u16;",
+        why: "the segment size forgets that IPv6's header is longer, and every full segment goes in pieces",
+    },
+    Mutant {
+        scenario: "scenarios/ipv6/ndp.kdl",
+        file: "stack/src/net/ipv6/host.rs",
+        line: ".change(address.ip, |a| a.state = State::Duplicate);",
+        broken: ".change(address.ip, |a| a.tries = 0);",
+        why: "an address that somebody else has is taken all the same",
+    },
+    Mutant {
+        scenario: "scenarios/ipv6/path-mtu.kdl",
+        file: "stack/src/net/ipv6/output.rs",
+        line: "false => self.paths.get(dst.into()),",
+        broken: "false => self.paths.get(src.into()),",
+        why: "what a router says of the way to somebody is kept, and never found again",
+    },
+    Mutant {
         scenario: "scenarios/nothing/do-nothing.kdl",
         file: "stack/src/os/kernel.rs",
         line: "let deadlines = [shared.timers.next(), net, stop];",
@@ -161,5 +182,12 @@ pub const MUTANTS: &[Mutant] = &[
         line: "if self.queued + cost(&frame) > QUEUE_BYTES {",
         broken: "if self.queue.len() > QUEUE_BYTES {",
         why: "the queue towards a guest holds as many frames as it should hold bytes",
+    },
+    Mutant {
+        scenario: "scenarios/world/rough-road.kdl",
+        file: "stack/src/tcp/assembler.rs",
+        line: "end: self.ranges[last - 1].end.max(end),",
+        broken: "end,",
+        why: "who fills a hole is made to forget what had arrived behind it, although he had acknowledged it",
     },
 ];

@@ -1,6 +1,6 @@
 //! FreeBSD's settings (tcp(4), blackhole(4), sys/netinet).
 
-use stack::profile::{Blackhole, CongestionAlgorithm};
+use stack::profile::{Blackhole, CongestionAlgorithm, EcnMode, IcmpKinds};
 
 use super::sysctl::Effect::{ForgetPeers, Nothing, Profile, ProfileThenForget};
 use super::sysctl::{BadValue, Sysctl, Value};
@@ -250,12 +250,22 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.inet.tcp.ecn.enable",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.ecn.mode = match v.between(0, 2)? {
+                0 => EcnMode::Off,
+                1 => EcnMode::Active,
+                _ => EcnMode::Passive,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.ecn.maxretries",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.ecn.asking_retries = v.count()?;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.syncookies",
@@ -270,17 +280,33 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.inet.tcp.udp_tunneling_port",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.udp_tunnel.port = v.between(0, u64::from(u16::MAX))? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.udp_tunneling_overhead",
         initial: "8",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.udp_tunnel.overhead = v.between(8, 1024)? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.icmp_may_rst",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.icmp.end_connect = if v.flag()? {
+                IcmpKinds::PORT
+                    | IcmpKinds::PROTOCOL
+                    | IcmpKinds::PROHIBITED
+                    | IcmpKinds::TIME_EXCEEDED
+            } else {
+                IcmpKinds::empty()
+            };
+            Ok(())
+        }),
     },
 ];
 

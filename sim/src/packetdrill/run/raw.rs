@@ -1,7 +1,6 @@
 //! The shortest way: the stack on a device that is a queue of frames. The far end of the cable is the gateway, which
-//! answers for itself and forwards the rest; nobody else sees what it says.
+//! the stack knows by name, so that it asks for nobody.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::addr::{Cidr, Mac};
@@ -10,11 +9,10 @@ use stack::dev::raw::RawDevice;
 use stack::posix::{Answer, Call, Outcome, Personality, Process};
 use stack::profile::Profile;
 use stack::stack::{Stack, StackConfig};
-use stack::wire::arp::{self, Operation};
 use stack::wire::ethernet::{self, EtherType, Frame};
 use xenemu::abi::{Fuel, Instant, Sink};
 
-use super::config::{Config, IpVersion};
+use super::config::Config;
 use super::subject::Subject;
 use crate::packetdrill::environment::Host;
 
@@ -33,10 +31,8 @@ impl Sink for Nowhere {
 /// A stack, a process on it, and a cable to the gateway.
 pub struct Raw {
     pub(super) stack: Stack,
-    pub(super) is_v6: bool,
     device: RawDevice,
     process: Process,
-    gateway: IpAddr,
 }
 
 impl Raw {
@@ -47,19 +43,20 @@ impl Raw {
         personality: Personality,
         seed: [u8; 32],
     ) -> Raw {
-        let stack = Stack::new(StackConfig {
+        let mut stack = Stack::new(StackConfig {
             mac: OURS,
             addresses: vec![Cidr {
                 address: config.local,
                 prefix: config.prefix,
             }],
-            gateway: Some(config.gateway),
+            gateways: vec![config.gateway],
             mtu: config.mtu,
             profile,
             seed,
             fuel: Fuel::unlimited(),
             sink: Rc::new(Nowhere),
         });
+        stack.set_neighbour(config.gateway, GATEWAY);
         let caps = DeviceCaps {
             mac: OURS,
             mtu: config.mtu,
@@ -67,35 +64,9 @@ impl Raw {
         };
         Raw {
             stack,
-            is_v6: config.ip_version != IpVersion::V4,
             device: RawDevice::new(caps, CABLE),
             process: Process::new(personality),
-            gateway: config.gateway,
         }
-    }
-
-    /// The gateway's answer to a frame that is for itself.
-    fn answer(&self, frame: &Frame<'_>) -> Option<Vec<u8>> {
-        let packet = arp::Packet::parse(frame.payload()).ok()?;
-        let asked = IpAddr::V4(packet.target_ip());
-        if packet.operation() != Operation::Request || asked != self.gateway {
-            return None;
-        }
-        let header = ethernet::Repr {
-            dst: OURS,
-            src: GATEWAY,
-            ethertype: EtherType::ARP,
-        };
-        let reply = arp::Repr {
-            operation: Operation::Reply,
-            sender_mac: GATEWAY,
-            sender_ip: packet.target_ip(),
-            target_mac: OURS,
-            target_ip: packet.sender_ip(),
-        };
-        let mut bytes = vec![0; ethernet::HEADER + arp::PACKET];
-        reply.emit(header.emit(&mut bytes));
-        Some(bytes)
     }
 }
 
@@ -120,10 +91,8 @@ impl Subject for Raw {
             let Ok(frame) = Frame::parse(&frame) else {
                 unreachable!("the stack sends frames");
             };
-            if let Some(answer) = self.answer(&frame) {
-                self.stack.receive(now, &answer, false);
-                self.stack.transmit(now, &mut self.device);
-            } else if matches!(frame.ethertype(), EtherType::IPV4 | EtherType::IPV6) {
+            // Whom it asks for neighbours, and how it speaks with routers, is nothing that scripts are about.
+            if matches!(frame.ethertype(), EtherType::IPV4 | EtherType::IPV6) {
                 sent(frame.payload().to_vec());
             }
         }

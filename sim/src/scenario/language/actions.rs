@@ -111,7 +111,7 @@ pub const WORDS: &[Word] = &[
         "inject",
         ACTIONS,
         &[arg("domain", Domain)],
-        "Puts a forged Ethernet frame before a domain, with the evil bit set.",
+        "Puts a forged Ethernet frame before a domain, with the evil bit set if it is IPv4: IPv6 has none.",
     )
     .with(&[&[required("hex", Hex, "the frame's bytes, 14 to 1514")]]),
     Word::new("stop", ACTIONS, &[], "Ends the run."),

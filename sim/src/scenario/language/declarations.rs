@@ -149,7 +149,13 @@ pub const WORDS: &[Word] = &[
     )
     .with(&[&[
         prop("ip", Cidrs, "its addresses, such as \"10.0.0.2/24\""),
-        prop("gateway", Ip, "where packets for other networks go"),
+        prop("gateway", Ip4, "where packets for other networks go"),
+        prop(
+            "ip6",
+            Cidrs6,
+            "its addresses of version 6, such as \"2001:db8::2/64\", or \"auto\": from a router's advertisement",
+        ),
+        prop("gateway6", Ip6, "where packets for other networks of version 6 go"),
         prop(
             "mac",
             Mac,

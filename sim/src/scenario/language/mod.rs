@@ -88,7 +88,12 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Addresses with prefix lengths, separated by spaces.
     Cidrs,
+    /// The same of version 6, or `auto`.
+    Cidrs6,
     Ip,
+    /// An address of one version.
+    Ip4,
+    Ip6,
     /// Address and port.
     Endpoint,
     /// `:port`, or address and port.

@@ -120,7 +120,9 @@ impl Lower<'_> {
         let text = |prop: &str| node.prop_string(prop).expect("required, or a default");
         let port = |prop: &str| node.prop_number(prop).map(narrow);
         let matcher = match node.name() {
-            "tcp" | "udp" | "icmp" | "arp" | "ip" | "frame" => Matcher::Packet(packet(node)),
+            "tcp" | "udp" | "icmp" | "icmp6" | "arp" | "ip" | "ip6" | "frame" => {
+                Matcher::Packet(packet(node))
+            }
             "console" => Matcher::Console {
                 domain: domain(),
                 contains: text("contains"),
@@ -141,6 +143,10 @@ impl Lower<'_> {
             "refused" => Matcher::Refused {
                 domain: domain(),
                 contains: text("contains"),
+            },
+            "address" => Matcher::Address {
+                domain: domain(),
+                state: text("is"),
             },
             "http" => Matcher::Http {
                 domain: domain(),
@@ -257,8 +263,10 @@ fn packet(node: &Node) -> PacketMatcher {
         "tcp" => PacketKind::Tcp,
         "udp" => PacketKind::Udp,
         "icmp" => PacketKind::Icmp,
+        "icmp6" => PacketKind::Icmpv6,
         "arp" => PacketKind::Arp,
         "ip" => PacketKind::Ipv4,
+        "ip6" => PacketKind::Ipv6,
         _ => PacketKind::Frame,
     };
     // Not every kind of packet has every property: what a word has not is absent.

@@ -340,13 +340,19 @@ fn gilbert_elliott(node: &Node) -> Loss {
 }
 
 fn vif(node: &Node) -> VifPlan {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let texts = |props: [&str; 2]| -> Vec<String> {
+        let both = props.iter().filter_map(|prop| node.prop_text(prop));
+        both.flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect()
+    };
+    let gateways = texts(["gateway", "gateway6"]);
     VifPlan {
         mac: node
             .prop_bytes("mac")
             .map(|b| b.try_into().expect("the checker counted six bytes")),
-        ip: node.prop_text("ip").map_or_else(Vec::new, words),
-        gateway: node.prop_string("gateway"),
+        ip: texts(["ip", "ip6"]),
+        gateway: (!gateways.is_empty()).then(|| gateways.join(" ")),
         sg: node.prop_bool("sg").expect("default"),
         csum: node.prop_bool("csum").expect("default"),
         map_tx: node.prop_bool("map-tx").expect("default"),

@@ -207,7 +207,7 @@ fn addresses_are_checked() {
         "not the address of a host",
         "between",
     );
-    refused(&vif("fe80::1/64"), 45, "IPv6", "IPv4");
+    refused(&vif("fe80::1/64"), 45, "IPv6", "ip6");
     let connect = "at \"1s\" { on \"reader\" { connect \"c\" \"10.0.0.2\"; close \"c\"; } }";
     let report = read(&format!("{WORLD}{connect}\n")).expect_err("refused");
     assert!(

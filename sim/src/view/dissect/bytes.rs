@@ -33,15 +33,15 @@ pub fn ones_complement_sum(start: u32, bytes: &[u8]) -> u32 {
     sum as u32
 }
 
-/// The sum of the pseudo-header that TCP and UDP checksum (RFC 9293, section 3.1).
-pub fn pseudo_header_sum(source: [u8; 4], destination: [u8; 4], protocol: u8, len: usize) -> u32 {
-    let mut header = [0; 12];
-    header[..4].copy_from_slice(&source);
-    header[4..8].copy_from_slice(&destination);
-    header[9] = protocol;
-    let len = u16::try_from(len).unwrap_or(u16::MAX);
-    header[10..].copy_from_slice(&len.to_be_bytes());
-    ones_complement_sum(0, &header)
+/// The sum of the pseudo-header that TCP, UDP and ICMPv6 checksum (RFC 9293, section 3.1; RFC 8200, section 8.1): the
+/// addresses, of either version, the protocol and the length.
+pub fn pseudo_header_sum(source: &[u8], destination: &[u8], protocol: u8, len: usize) -> u32 {
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
+    let [a, b, c, d] = len.to_be_bytes();
+    let rest = [0, protocol, a, b, c, d];
+    let sum = ones_complement_sum(0, source);
+    let sum = ones_complement_sum(sum, destination);
+    ones_complement_sum(sum, &rest)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub const HEADER_LEN: usize = 14;
 
 /// `0x0800`
 pub const TYPE_IPV4: u16 = 0x0800;
+/// `0x86dd`
+pub const TYPE_IPV6: u16 = 0x86DD;
 /// `0x0806`
 pub const TYPE_ARP: u16 = 0x0806;
 

@@ -3,8 +3,9 @@
 use core::fmt::{self, Write as _};
 use core::ops::Range;
 
-use super::bytes::{ones_complement_sum, pseudo_header_sum, u8_at, u16_at, u32_at};
-use super::ipv4::{self, Ipv4};
+use super::bytes::{u8_at, u16_at, u32_at};
+use super::ipv4;
+use crate::view::packet::Around;
 
 /// Bytes of a header without options.
 pub const HEADER_LEN: usize = 20;
@@ -139,16 +140,10 @@ impl Tcp {
 }
 
 /// The header, if its fixed part is there.
-pub fn decode(ip: &Ipv4, segment: &[u8]) -> Option<Tcp> {
+pub fn decode(ip: &Around, segment: &[u8]) -> Option<Tcp> {
     let offset = usize::from(u8_at(segment, 12)? >> 4) * 4;
     let options = segment.get(HEADER_LEN..offset);
     let bad_offset = options.is_none();
-    let pseudo = pseudo_header_sum(
-        ip.source.octets(),
-        ip.destination.octets(),
-        ipv4::TCP,
-        segment.len(),
-    );
     Some(Tcp {
         source_port: u16_at(segment, 0)?,
         destination_port: u16_at(segment, 2)?,
@@ -158,9 +153,7 @@ pub fn decode(ip: &Ipv4, segment: &[u8]) -> Option<Tcp> {
         window: u16_at(segment, 14)?,
         urgent: u16_at(segment, 18)?,
         options: options.map(decode_options).unwrap_or_default(),
-        checksum_ok: ip.more_fragments
-            || ip.truncated
-            || ones_complement_sum(pseudo, segment) == 0xFFFF,
+        checksum_ok: ip.partial || ip.checksum_holds(ipv4::TCP, segment),
         bad_offset,
         payload: if bad_offset {
             segment.len()..segment.len()

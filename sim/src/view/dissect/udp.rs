@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 
-use super::bytes::{ones_complement_sum, pseudo_header_sum, u16_at};
-use super::ipv4::{self, Ipv4};
+use super::bytes::u16_at;
+use super::ipv4;
+use crate::view::packet::Around;
 
 /// Bytes of the header.
 const HEADER_LEN: usize = 8;
@@ -21,23 +22,15 @@ pub struct Udp {
 }
 
 /// The header, if it is there and its length is possible.
-pub fn decode(ip: &Ipv4, datagram: &[u8]) -> Option<Udp> {
+pub fn decode(ip: &Around, datagram: &[u8]) -> Option<Udp> {
     let len = u16_at(datagram, 4)?;
     if usize::from(len) < HEADER_LEN || datagram.len() < HEADER_LEN {
         return None;
     }
     let end = usize::from(len).min(datagram.len());
-    let pseudo = pseudo_header_sum(
-        ip.source.octets(),
-        ip.destination.octets(),
-        ipv4::UDP,
-        usize::from(len),
-    );
-    // RFC 768: a checksum of zero says that there is none.
-    let checksum_ok = u16_at(datagram, 6)? == 0
-        || ip.more_fragments
-        || ip.truncated
-        || ones_complement_sum(pseudo, &datagram[..end]) == 0xFFFF;
+    // RFC 768: a checksum of zero says that there is none. RFC 8200, section 8.1: over version 6 there must be one.
+    let none = u16_at(datagram, 6)? == 0 && ip.source.is_ipv4();
+    let checksum_ok = none || ip.partial || ip.checksum_holds(ipv4::UDP, &datagram[..end]);
     Some(Udp {
         source_port: u16_at(datagram, 0)?,
         destination_port: u16_at(datagram, 2)?,

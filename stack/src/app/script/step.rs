@@ -17,7 +17,7 @@ use crate::app::command::Command;
 use crate::event::Event;
 use crate::os::handle::Os;
 use crate::os::shared::TcpIp;
-use crate::os::tcp::{TcpListener, TcpStream, any};
+use crate::os::tcp::{TcpListener, TcpStream};
 use crate::os::udp::UdpSocket;
 
 /// How long a `ping` waits for each answer, ns.
@@ -68,12 +68,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// `""`: none; `":7"`: any address and that port.
-fn local_address(text: &str) -> Result<Option<SocketAddr>, String> {
+fn local_address<S: TcpIp>(os: &Os<S>, text: &str) -> Result<Option<SocketAddr>, String> {
     match text.strip_prefix(':') {
         _ if text.is_empty() => Ok(None),
         Some(port) => port
             .parse()
-            .map(|p| Some(any(p)))
+            .map(|p| Some(os.any(p)))
             .map_err(|_| format!("not a port: {port:?}")),
         None => address(text).map(Some),
     }
@@ -110,11 +110,18 @@ impl<S: TcpIp> Script<S> {
                 name: _,
                 remote,
                 error,
-            } => match self.start(&remote, "")?.connected().await {
-                Err(e) if name_of(e) == error => Ok(error),
-                Err(e) => Err(format!("{e} instead of {error}")),
-                Ok(()) => Err(format!("connected instead of {error}")),
-            },
+            } => {
+                // Without a way there it fails at once.
+                let outcome = match TcpStream::start(&self.os, None, address(&remote)?) {
+                    Ok(stream) => stream.connected().await,
+                    Err(error) => Err(error),
+                };
+                match outcome {
+                    Err(e) if name_of(e) == error => Ok(error),
+                    Err(e) => Err(format!("{e} instead of {error}")),
+                    Ok(()) => Err(format!("connected instead of {error}")),
+                }
+            }
             ConnectStart {
                 name,
                 remote,
@@ -132,7 +139,7 @@ impl<S: TcpIp> Script<S> {
                 local,
                 backlog,
             } => {
-                let local = local_address(&local)?.ok_or("where to listen?")?;
+                let local = local_address(&self.os, &local)?.ok_or("where to listen?")?;
                 let listener = TcpListener::bind(&self.os, local, backlog as usize).map_err(say)?;
                 self.keep(name, Named::Listener(Rc::new(listener)))
             }
@@ -176,7 +183,7 @@ impl<S: TcpIp> Script<S> {
                 ok()
             }
             Udp { name, local } => {
-                let local = local_address(&local)?.unwrap_or(any(0));
+                let local = local_address(&self.os, &local)?.unwrap_or(self.os.any(0));
                 let socket = UdpSocket::bind(&self.os, local).map_err(say)?;
                 self.keep(name, Named::Udp(Rc::new(socket)))
             }
@@ -269,7 +276,7 @@ impl<S: TcpIp> Script<S> {
     }
 
     fn start(&self, remote: &str, local: &str) -> Result<TcpStream<S>, String> {
-        TcpStream::start(&self.os, local_address(local)?, address(remote)?).map_err(say)
+        TcpStream::start(&self.os, local_address(&self.os, local)?, address(remote)?).map_err(say)
     }
 
     /// Gives a socket its name; a socket that had it before is closed.

@@ -10,6 +10,7 @@
 //! - `fast_open`: data before the handshake is over
 //! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `signature`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
@@ -28,6 +29,8 @@ mod opening;
 mod profiles;
 mod recovery;
 mod requirements;
+mod send_room;
+mod signature;
 mod stream;
 mod udp_tunnel;
 mod urgent;

@@ -79,7 +79,7 @@ impl IpOutput for Wire {
     fn route(&self, _remote: IpAddress) -> Result<Route, SocketError> {
         Ok(route(self.local))
     }
-    fn tx_checksum(&self) -> bool {
+    fn tx_checksum(&self, _remote: IpAddress) -> bool {
         false
     }
     fn send(
