@@ -496,7 +496,7 @@ impl Connection {
     pub fn restart_if_idle(&mut self, shared: &Shared, now: Instant) {
         if !self.snd.has_outstanding() && now.since(self.last_sent) > self.rto.timeout(shared.tcp())
         {
-            self.congestion.idle(shared.tcp());
+            self.congestion.idle(now, shared.tcp());
         }
     }
 }
