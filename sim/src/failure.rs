@@ -12,17 +12,21 @@ const EVIDENCE_MAX: usize = 20;
 
 /// The command that replays a run, ready for a shell.
 pub fn replay_line(path: &Path, seed: u64) -> String {
+    format!("evilbit replay {} --seed {seed}", shell_word(path))
+}
+
+/// A path as a shell takes it for one word that is no option.
+pub fn shell_word(path: &Path) -> String {
     let path = path.display().to_string();
     let path = match path.starts_with('-') {
         true => format!("./{path}"),
         false => path,
     };
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
-    let path = match path.chars().all(plain) {
+    match path.chars().all(plain) {
         true => path,
         false => format!("'{}'", path.replace('\'', r"'\''")),
-    };
-    format!("evilbit replay {path} --seed {seed}")
+    }
 }
 
 /// The whole text about a failed run, without its closing line. `first` says how to see it again; the scenario is called

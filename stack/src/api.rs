@@ -13,7 +13,7 @@ use xen_abi::Instant;
 
 pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
 pub use self::options::{OptionName, SocketOption};
-pub use self::wide::{Queued, Received, RecvFlags, SendFlags, WideSockets};
+pub use self::wide::{Queued, Received, RecvFlags, Report, SendFlags, Stage, WideSockets};
 use crate::addr::{IpAddress, Mac};
 
 /// What a network device can do.
@@ -150,6 +150,10 @@ bitflags::bitflags! {
         const HANGUP = 8;
         /// `POLLERR`: an error is pending.
         const ERROR = 16;
+        /// `POLLPRI`: urgent data are announced, and the reader is not past them.
+        const URGENT = 32;
+        /// `POLLERR` as well: the error queue has something to tell.
+        const REPORTS = 64;
     }
 }
 

@@ -29,6 +29,11 @@ const APPLICATIONS: &[(&str, Make)] = &[
     ("http-2014", |sink| {
         on(sink, stack_of_2014, http::server::main)
     }),
+    #[cfg(feature = "zoo")]
+    ("script-no-final-check", |sink| {
+        let kernel = unikernel(sink, own_stack, script::main);
+        Box::new(kernel.with(crate::quirk::Quirk::NoFinalCheck))
+    }),
 ];
 
 /// A kernel that chooses its application at boot.
@@ -85,11 +90,18 @@ fn on<S: TcpIp, F>(
 where
     F: Future<Output = ()> + 'static,
 {
-    Box::new(Unikernel::new(
-        sink,
-        Box::new(make),
-        Box::new(move |os| Box::pin(main(os))),
-    ))
+    Box::new(unikernel(sink, make, main))
+}
+
+fn unikernel<S: TcpIp, F>(
+    sink: Rc<dyn Sink>,
+    make: fn(StackConfig) -> S,
+    main: fn(Os<S>) -> F,
+) -> Unikernel<S>
+where
+    F: Future<Output = ()> + 'static,
+{
+    Unikernel::new(sink, Box::new(make), Box::new(move |os| Box::pin(main(os))))
 }
 
 /// Our own stack, as an application of one's own may want it.

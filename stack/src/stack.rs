@@ -2,8 +2,10 @@
 //!
 //! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never transmits; [`NetStack::transmit`]
 //! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
-//! where it was promised. Applications come in by `sockets`. This file makes a stack and keeps its deadlines.
+//! where it was promised. Applications come in by `sockets`, administrators by `administration`. This file makes a stack
+//! and keeps its deadlines.
 
+mod administration;
 mod input;
 mod input_v6;
 mod output;
@@ -101,13 +103,6 @@ impl Stack {
         stack.emit(&stack.output.up());
         stack.output.announce();
         stack
-    }
-
-    /// Another profile, as an administrator's settings change: TCP asks the new one at every step, and a connection keeps
-    /// only what its handshake has settled. What lies below the transports stays as it was made.
-    pub fn set_profile(&mut self, profile: Rc<Profile>) {
-        self.tcp.set_profile(profile.clone());
-        self.profile = profile;
     }
 
     /// Names a neighbour by hand: it is never asked for (`ip neighbour add … nud permanent`).

@@ -17,11 +17,6 @@ use xen_abi::{
 
 /// Who stands between. By default everything passes.
 pub trait Between {
-    /// The guest makes so many calls, as the machine numbers them.
-    fn count(&mut self, _calls: u64) {}
-    fn load(&mut self, xen: &mut dyn Hypercalls, at: Gpa, width: Width) -> u64 {
-        xen.load(at, width)
-    }
     fn store(&mut self, xen: &mut dyn Hypercalls, at: Gpa, width: Width, value: u64) {
         xen.store(at, width, value);
     }
@@ -48,62 +43,47 @@ struct Calls<'a> {
     between: &'a mut dyn Between,
 }
 
-impl Calls<'_> {
-    fn count(&mut self, calls: usize) -> &mut dyn Hypercalls {
-        self.between.count(calls as u64);
-        self.xen
-    }
-}
-
-/// Bulk copies are numbered a chunk.
-fn chunks(bytes: &[u8]) -> usize {
-    bytes.len().div_ceil(64)
-}
-
 impl Hypercalls for Calls<'_> {
     fn event_channel_op(&mut self, op: &mut EvtchnOp) -> HypercallResult {
-        self.count(1).event_channel_op(op)
+        self.xen.event_channel_op(op)
     }
     fn grant_table_op(&mut self, op: GnttabOp<'_>) -> HypercallResult {
-        self.count(1).grant_table_op(op)
+        self.xen.grant_table_op(op)
     }
     fn memory_op(&mut self, op: &mut MemoryOp<'_>) -> HypercallResult {
-        self.count(1).memory_op(op)
+        self.xen.memory_op(op)
     }
     fn hvm_op(&mut self, op: &mut HvmOp) -> HypercallResult {
-        self.count(1).hvm_op(op)
+        self.xen.hvm_op(op)
     }
     fn vcpu_op(&mut self, vcpu: u32, op: &mut VcpuOp) -> HypercallResult {
-        self.count(1).vcpu_op(vcpu, op)
+        self.xen.vcpu_op(vcpu, op)
     }
     fn sched_op(&mut self, op: &mut SchedOp) -> HypercallResult {
-        self.count(1).sched_op(op)
+        self.xen.sched_op(op)
     }
     fn xen_version(&mut self, op: &mut VersionOp) -> HypercallResult {
-        self.count(1).xen_version(op)
+        self.xen.xen_version(op)
     }
     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
         self.xen.cpuid(leaf, subleaf)
     }
     fn load(&mut self, at: Gpa, width: Width) -> u64 {
-        self.count(1);
-        self.between.load(self.xen, at, width)
+        self.xen.load(at, width)
     }
     fn store(&mut self, at: Gpa, width: Width, value: u64) {
-        self.count(1);
         self.between.store(self.xen, at, width, value);
     }
     fn rmw(&mut self, at: Gpa, width: Width, op: Rmw) -> u64 {
-        self.count(1).rmw(at, width, op)
+        self.xen.rmw(at, width, op)
     }
     fn fence(&mut self) {
         self.xen.fence();
     }
     fn read(&mut self, at: Gpa, to: &mut [u8]) {
-        self.count(chunks(to)).read(at, to);
+        self.xen.read(at, to);
     }
     fn write(&mut self, at: Gpa, from: &[u8]) {
-        self.count(chunks(from));
         self.between.write(self.xen, at, from);
     }
     fn with_frame(&mut self, frame: Gfn, f: &mut dyn FnMut(&mut [u8; PAGE_SIZE])) {
@@ -119,7 +99,7 @@ impl Hypercalls for Calls<'_> {
         self.xen.reserve_gfns(n)
     }
     fn now(&mut self) -> Instant {
-        self.count(1).now()
+        self.xen.now()
     }
     fn entropy(&mut self, to: &mut [u8]) {
         self.xen.entropy(to);

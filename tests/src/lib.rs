@@ -3,6 +3,5 @@
 
 pub mod binary;
 pub mod interposed;
-pub mod last_look;
 pub mod scenario;
 pub mod tools;

@@ -1,4 +1,4 @@
-//! The bug zoo, caught: the scenarios of `evil/` against guests that have the bug which they are about.
+//! The bug zoo, caught: scenarios against guests that have the bug which they are about.
 //!
 //! `cargo test -p tests --features zoo`. Without the feature the guests are not there, and their bugs cost nothing.
 
@@ -50,6 +50,39 @@ fn the_parser_of_2014_is_stuck_on_a_zero_length_option_and_the_packet_is_named()
     );
     assert!(packet.contains("mss [bad opt]"), "{packet}");
     assert_eq!(options, "its options: 01 02 00 00");
+}
+
+/// The scenario of the lost wake-up with this reader, with its schedule or without.
+fn lost_wakeup(reader: &str, scheduled: bool) -> Vec<Failure> {
+    let mut plan = plan_with("world/lost-wakeup.kdl", "reader", reader);
+    let [machine] = plan.machines.as_mut_slice() else {
+        panic!("the scenario has one machine");
+    };
+    let [switch] = machine.schedule.as_slice() else {
+        panic!("its schedule has one switch");
+    };
+    assert_eq!((switch.actor.as_str(), switch.steps), ("netback", 1));
+    if !scheduled {
+        machine.schedule.clear();
+    }
+    failures(&plan)
+}
+
+#[test]
+fn a_guest_without_a_final_check_sleeps_for_ever_when_netback_is_one_step_ahead() {
+    assert_eq!(lost_wakeup("script-no-final-check", false), []);
+    let failures = lost_wakeup("script-no-final-check", true);
+    let unfinished = "reader: these commands were not done when the run ended";
+    assert!(
+        failures.iter().any(|f| f.message.starts_with(unfinished)),
+        "{failures:?}"
+    );
+}
+
+#[test]
+fn a_guest_with_a_final_check_wakes_up_either_way() {
+    assert_eq!(lost_wakeup("script", false), []);
+    assert_eq!(lost_wakeup("script", true), []);
 }
 
 #[test]

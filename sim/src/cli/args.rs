@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use stack::profile::Profile;
 
 use crate::world::planted::Planted;
 
@@ -33,7 +34,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Serve a scenario's network on a Linux tap interface, in real time.
     Serve(ServeArgs),
-    /// Look into packetdrill scripts: what each of them uses, and what blocks them.
+    /// Run packetdrill scripts against the stack.
     Packetdrill(PacketdrillArgs),
     /// Explain a topic: `evilbit help scenario` is the language's reference.
     Help(HelpArgs),
@@ -140,15 +141,27 @@ pub struct PacketdrillArgs {
     /// Scripts (.pkt), or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// Print each script's path, its number of events and the constructs that it uses.
-    #[arg(long, required = true)]
-    pub list: bool,
-    /// Print each construct that is not supported and how many scripts it blocks, instead.
+    /// Run against this profile of the stack instead of that of the system that a script was written for.
+    #[arg(long, value_name = "P", value_parser = Profile::NAMES)]
+    pub profile: Option<String>,
+    /// Write a capture of each script's packets to DIR.
+    #[arg(long, value_name = "DIR")]
+    pub pcap: Option<PathBuf>,
+    /// Run so many scripts at once (default: as many as there are processors).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// One JSON object a line instead of text.
     #[arg(long)]
-    pub missing: bool,
+    pub json: bool,
     /// Only scripts whose path contains this.
     #[arg(long, value_name = "S")]
     pub filter: Option<String>,
+    /// Run nothing: print each script's path, its number of events and the constructs that it uses.
+    #[arg(long)]
+    pub list: bool,
+    /// With --list: print each construct that is not supported and how many scripts it blocks, instead.
+    #[arg(long, requires = "list")]
+    pub missing: bool,
 }
 
 /// `evilbit help`

@@ -37,6 +37,21 @@ impl Flags {
     /// The ACE field of RFC 9768 §3.1: AE, CWR and ECE as a number.
     const ACE_SHIFT: u16 = 6;
 
+    /// The flags of a header's word of data offset, reserved bits and flags.
+    pub fn of_header(word: u16) -> Flags {
+        Flags(word & 0x1ff)
+    }
+
+    /// These flags and others.
+    pub fn with(self, others: Flags) -> Flags {
+        Flags(self.0 | others.0)
+    }
+
+    /// These flags without others.
+    pub fn without(self, others: Flags) -> Flags {
+        Flags(self.0 & !others.0)
+    }
+
     /// The bits, as in the header.
     pub fn bits(self) -> u16 {
         self.0

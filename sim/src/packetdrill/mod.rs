@@ -8,7 +8,8 @@
 //! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
 //!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
 //! - a call has [`expr`]essions, some of them a [`structure`]; each knows its [`place`]
-//! - [`environment`]: what commands mean
+//! - [`environment`]: what commands mean; [`code`]: what code blocks do
+//! - [`run`](mod@run): a script's events on virtual time, against a stack of this testbed
 //! - [`construct`]: what a script uses; [`support`]: which of it can be run; [`survey`]: what blocks how many scripts
 //!
 //! Every node prints as it is written, and what is printed parses to the same tree. Work is linear in a script's size,
@@ -16,6 +17,7 @@
 
 pub mod ast;
 pub mod call;
+pub mod code;
 pub mod command;
 pub mod construct;
 pub mod cursor;
@@ -32,6 +34,7 @@ pub mod outer;
 pub mod packet;
 pub mod parse;
 pub mod place;
+pub mod run;
 pub mod structure;
 pub mod support;
 pub mod survey;
@@ -54,15 +57,24 @@ pub use define::Definitions;
 use crate::plan::Span;
 use crate::scenario::{Problem, Report};
 
+/// A script, and the text that it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    pub script: Script,
+    pub source: String,
+}
+
 /// Reads and parses a script's file.
-pub fn load(path: &Path, definitions: &Definitions) -> Result<Script, Report> {
+pub fn load(path: &Path, definitions: &Definitions) -> Result<Loaded, Report> {
     let bytes = read(path).map_err(|error| {
         let what = format!("the file cannot be read: {error}");
         let hint = "give the path of a .pkt file";
         let problem = Problem::new(Span::default(), what, "no script", hint);
         Report::new(path, "".into(), vec![problem])
     })?;
-    parse(&bytes, path, definitions)
+    let script = parse(&bytes, path, definitions)?;
+    let source = String::from_utf8(bytes).expect("a script that was parsed is text");
+    Ok(Loaded { script, source })
 }
 
 /// At most one byte more than a script may have: it is refused then.

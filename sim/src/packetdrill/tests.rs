@@ -291,7 +291,7 @@ fn the_public_suites_come_through_a_print_unchanged() {
     assert!(!paths.is_empty(), "no scripts below {}", folder.display());
     for path in &paths {
         match super::load(path, &Definitions::of_the_suites()) {
-            Ok(script) => assert_round_trip(&script, &path.display().to_string()),
+            Ok(loaded) => assert_round_trip(&loaded.script, &path.display().to_string()),
             // Where the system itself fails a script, the reason may be that it is none.
             Err(report) => assert!(path.with_extension("exfail").exists(), "{report}"),
         }

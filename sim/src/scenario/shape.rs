@@ -91,21 +91,19 @@ impl Shaper<'_> {
     /// Which commands a domain understands.
     fn command_place(&mut self, on: &Node) -> Option<Place> {
         let domain = on.text_if(0)?;
-        match self.names.guest(domain)? {
-            "script" => Some(Place::Script),
-            "raw" => Some(Place::Raw),
-            guest => {
-                let message =
-                    format!("the domain {domain:?} takes no commands: its guest is {guest:?}");
-                self.problem(
-                    on.arg_span(0),
-                    message,
-                    "not a script",
-                    "only domains with guest=\"script\" or guest=\"raw\" can be told what to do",
-                );
-                None
-            }
+        let guest = self.names.guest(domain)?;
+        let place = language::commands_of(guest);
+        if place.is_none() {
+            let message =
+                format!("the domain {domain:?} takes no commands: its guest is {guest:?}");
+            self.problem(
+                on.arg_span(0),
+                message,
+                "not a script",
+                "only domains with guest=\"script\" or guest=\"raw\" can be told what to do",
+            );
         }
+        place
     }
 
     fn type_annotation(&mut self, span: Span) {

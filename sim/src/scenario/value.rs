@@ -248,7 +248,8 @@ fn known<'a>(
 }
 
 fn zoo_hint(guest: &str) -> Option<&'static str> {
-    (guest == "http-2014" && !super::language::GUESTS.contains(&guest))
+    let zoo = ["http-2014", "script-no-final-check"];
+    (zoo.contains(&guest) && !super::language::GUESTS.contains(&guest))
         .then_some("this guest is in the bug zoo: build evilbit with --features zoo")
 }
 

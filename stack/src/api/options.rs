@@ -43,6 +43,19 @@ options! {
     Linger(Option<u32>),
     /// `TCP_MAXSEG`, bytes
     MaxSeg(u16),
+    /// `TCP_REMOTE_UDP_ENCAPS_PORT`: the peer's UDP port, before a connect whose segments travel in datagrams.
+    RemoteUdpPort(u16),
+    /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
+    /// not 0: it may.
+    FastOpen(u32),
+    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data if they can go in the SYN.
+    FastOpenConnect(bool),
+    /// `TCP_FASTOPEN_NO_COOKIE`
+    FastOpenNoCookie(bool),
+    /// `TCP_FASTOPEN_KEY`: the listener's key, and the one before.
+    FastOpenKeys([Option<[u8; 16]>; 2]),
+    /// `SO_OOBINLINE`: the last urgent octet stays in the line
+    OutOfBandInline(bool),
     /// `SO_REUSEPORT`
     ReusePort(bool),
     /// `SO_RCVLOWAT`, bytes: fewer make no socket readable
@@ -89,13 +102,4 @@ options! {
     DeferAccept(u32),
     /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
     Linger2(i32),
-    /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
-    /// not 0: it may.
-    FastOpen(u32),
-    /// `TCP_FASTOPEN_CONNECT`: `connect` waits for data if they can go in the SYN.
-    FastOpenConnect(bool),
-    /// `TCP_FASTOPEN_NO_COOKIE`
-    FastOpenNoCookie(bool),
-    /// `TCP_FASTOPEN_KEY`: the listener's key, and the one before.
-    FastOpenKeys([Option<[u8; 16]>; 2]),
 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{OptionName, SocketError, SocketId, SocketOption, Sockets, TcpInfo};
+use crate::api::{OptionName, Ready, SocketError, SocketId, SocketOption, Sockets, TcpInfo};
 
 bitflags::bitflags! {
     /// What `recv(2)` is asked beyond its buffer.
@@ -32,6 +32,8 @@ bitflags::bitflags! {
         const OOB = 4;
         /// `MSG_ZEROCOPY`: tell on the error queue when the data is not needed any more.
         const ZEROCOPY = 8;
+        /// `MSG_FASTOPEN`: data may ride on the SYN (RFC 7413).
+        const FASTOPEN = 16;
     }
 }
 
@@ -59,6 +61,31 @@ pub struct Queued {
     pub room: u64,
     /// The peer has sent its FIN.
     pub ended: bool,
+}
+
+/// How far octets have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// On the way to the device.
+    Scheduled,
+    /// The device has them.
+    Sent,
+    /// The peer has them.
+    Acknowledged,
+}
+
+/// What waits on a socket's error queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The memory of these `MSG_ZEROCOPY` sends, counted from 0, is the application's again. The octets were copied.
+    ZeroCopy { first: u32, last: u32 },
+    /// The last octet of a write has come so far.
+    Stamp {
+        stage: Stage,
+        /// Its number, counted from when that was asked for.
+        key: u32,
+        at: Instant,
+    },
 }
 
 /// Sockets with all that POSIX programs ask of them.
@@ -97,16 +124,16 @@ pub trait WideSockets: Sockets {
     }
 
     /// `sendto(2)` on a stream that was not connected: connects to `remote` and queues what it can of `data`; how much.
-    /// With `fast_open` data may ride on the SYN (RFC 7413); if none may, nothing is taken: `EINPROGRESS`.
+    /// `EINPROGRESS`: nothing was, since with [`SendFlags::FASTOPEN`] only what rides on the SYN is.
     fn connect_sending(
         &mut self,
         now: Instant,
         socket: SocketId,
         remote: SocketAddr,
         data: &[u8],
-        fast_open: bool,
+        flags: SendFlags,
     ) -> Result<usize, SocketError> {
-        let _ = (now, socket, remote, data, fast_open);
+        let _ = (now, socket, remote, data, flags);
         Err(SocketError::EOPNOTSUPP)
     }
 
@@ -114,6 +141,18 @@ pub trait WideSockets: Sockets {
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
         let _ = (socket, name);
         Err(SocketError::ENOPROTOOPT)
+    }
+
+    /// `MSG_ERRQUEUE`: the oldest report that was not taken yet.
+    fn next_report(&mut self, socket: SocketId) -> Option<Report> {
+        let _ = socket;
+        None
+    }
+
+    /// The next socket that something has happened to since it was last named here, and which kinds of readiness may
+    /// have grown by it. As [`Sockets::next_ready`], in whose place it is asked.
+    fn next_news(&mut self) -> Option<(SocketId, Ready)> {
+        Some((self.next_ready()?, Ready::all()))
     }
 
     /// `TCP_INFO`

@@ -138,8 +138,8 @@ pub enum Command {
     },
     /// Raw peer: nothing may arrive on the flow for so long.
     RawSilence { name: String, ns: u64 },
-    /// Raw peer: sends a SYN from a new port for each malformed option list over `kinds` and `lengths` (every list of
-    /// four bytes `kind length x y` that a correct parser refuses or skips), `gap` apart.
+    /// Raw peer: sends a SYN with each malformed option list of four bytes, in batches that are reset after `gap`
+    /// nanoseconds.
     RawOptionSweep { remote: String, gap: u64 },
 }
 

@@ -18,6 +18,7 @@ use crate::tcp::IcmpError;
 use crate::wire::icmpv4::{self, Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::icmpv6;
 use crate::wire::ipv4::{self, Protocol};
+use crate::wire::udp;
 
 /// An error and its quotation make a packet of at most 576 bytes (RFC 1812, section 4.3.2.3).
 const QUOTE: usize = 576 - ipv4::HEADER - icmpv4::HEADER;
@@ -66,6 +67,16 @@ pub struct Report {
     /// The quoted segment's sequence number, if it was TCP's.
     pub seq: u32,
     pub error: IcmpError,
+    /// What lies in a quoted datagram, if it holds a segment.
+    pub inside: Option<Inside>,
+}
+
+/// The beginning of a segment that a quoted datagram holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub seq: u32,
 }
 
 /// Where a received message came from, and to which of our addresses.
@@ -221,22 +232,48 @@ impl Icmp {
     }
 }
 
+impl Report {
+    /// What an error says about a packet of ours to `remote` that carried `payload`, of which the beginning is quoted.
+    pub(in crate::net) fn of(
+        protocol: Protocol,
+        (local, remote): (IpAddress, IpAddress),
+        payload: &[u8],
+        error: IcmpError,
+    ) -> Result<Report, &'static str> {
+        // RFC 792: at least eight bytes behind the header are there, in which TCP and UDP keep ports and sequence
+        // number.
+        let begin = Inside::read(payload).ok_or("bad quotation")?;
+        Ok(Report {
+            protocol,
+            local: (local, begin.local_port).into(),
+            remote: (remote, begin.remote_port).into(),
+            seq: begin.seq,
+            error,
+            inside: (protocol == Protocol::UDP)
+                .then(|| Inside::read(payload.get(udp::HEADER..)?))
+                .flatten(),
+        })
+    }
+}
+
+impl Inside {
+    fn read(segment: &[u8]) -> Option<Inside> {
+        let &[a, b, c, d, e, f, g, h] = segment.first_chunk()?;
+        Some(Inside {
+            local_port: u16::from_be_bytes([a, b]),
+            remote_port: u16::from_be_bytes([c, d]),
+            seq: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
+}
+
 /// What an error says about the packet that it quotes, which must have been ours: its source is our end.
 pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'static str> {
     if quoted.offset() != 0 {
         return Err("a quotation without ports");
     }
-    // RFC 792: at least eight bytes behind the header are there, in which TCP and UDP keep ports and sequence number.
-    let Some(&[a, b, c, d, e, f, g, h]) = quoted.payload().first_chunk() else {
-        return Err("bad quotation");
-    };
-    Ok(Report {
-        protocol: quoted.protocol(),
-        local: (quoted.src(), u16::from_be_bytes([a, b])).into(),
-        remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
-        seq: u32::from_be_bytes([e, f, g, h]),
-        error,
-    })
+    let ends = (quoted.src().into(), quoted.dst().into());
+    Report::of(quoted.protocol(), ends, quoted.payload(), error)
 }
 
 /// The error for fragments that did not become a packet in time.

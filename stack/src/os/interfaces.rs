@@ -10,6 +10,7 @@ use super::boot::Platform;
 use super::shared::{Shared, TcpIp};
 use super::vif::{News, Wish};
 use crate::dev::netfront::{Netfront, NetfrontError};
+use crate::quirk::{Quirk, Quirks};
 
 /// Whether a stack that wants to send can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +24,21 @@ pub enum Sending {
 }
 
 /// The open devices, by handle.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Interfaces {
     vifs: BTreeMap<u32, Netfront>,
+    quirks: Quirks,
 }
 
 impl Interfaces {
+    /// No devices yet, and the kernel's bugs.
+    pub fn new(quirks: Quirks) -> Interfaces {
+        Interfaces {
+            vifs: BTreeMap::new(),
+            quirks,
+        }
+    }
+
     /// Hands the stack what has come.
     pub fn receive<S: TcpIp>(
         &mut self,
@@ -74,8 +84,9 @@ impl Interfaces {
         shared: &mut Shared<S>,
     ) -> bool {
         let mut more = false;
+        let heeds = !self.quirks.has(Quirk::NoFinalCheck);
         let outcome = self.each(|vif| {
-            more |= vif.final_check(xen)?;
+            more |= vif.final_check(xen)? && heeds;
             Ok(())
         });
         self.fail(xen, platform, shared, outcome);

@@ -21,6 +21,7 @@ use super::shared::{Shared, TcpIp};
 use super::vif::{InterfaceConfig, Vif};
 use crate::api::NetStack;
 use crate::event::Event;
+use crate::quirk::Quirks;
 
 /// How often tasks that wake each other are polled in one run.
 const TURNS: u32 = 8;
@@ -50,6 +51,7 @@ pub type AppMain<S> = Box<dyn FnOnce(Os<S>) -> Task>;
 pub struct Unikernel<S: TcpIp> {
     sink: Rc<dyn Sink>,
     program: Option<(MakeStack<S>, AppMain<S>)>,
+    quirks: Quirks,
     running: Option<Running<S>>,
 }
 
@@ -59,8 +61,16 @@ impl<S: TcpIp> Unikernel<S> {
         Unikernel {
             sink,
             program: Some((make, main)),
+            quirks: Quirks::default(),
             running: None,
         }
+    }
+
+    /// The same kernel with a bug of the zoo's.
+    #[cfg(feature = "zoo")]
+    pub fn with(mut self, quirk: crate::quirk::Quirk) -> Unikernel<S> {
+        self.quirks = self.quirks.with(quirk);
+        self
     }
 
     fn boot(&mut self, xen: &mut dyn Hypercalls, start_info: Gpa) -> Result<(), BootError> {
@@ -79,7 +89,7 @@ impl<S: TcpIp> Unikernel<S> {
             os,
             executor,
             platform,
-            interfaces: Interfaces::default(),
+            interfaces: Interfaces::new(self.quirks),
             armed: None,
             reported: 0,
             stopping: None,

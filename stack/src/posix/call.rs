@@ -175,6 +175,14 @@ pub enum Ioctl {
     NonBlocking(bool),
 }
 
+/// `epoll_ctl(2)`'s operation; `data` comes back with the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EpollControl {
+    Add { events: PollEvents, data: u64 },
+    Modify { events: PollEvents, data: u64 },
+    Delete,
+}
+
 /// A system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -268,6 +276,21 @@ pub enum Call {
     /// `poll(2)`; the timeout is in nanoseconds, without one it waits for ever
     Poll {
         watched: Vec<Watched>,
+        timeout: Option<u64>,
+    },
+    /// `epoll_create(2)`, and with any positive size `epoll_create1(2)`
+    EpollCreate {
+        size: i64,
+    },
+    EpollControl {
+        epoll: Fd,
+        fd: Fd,
+        control: EpollControl,
+    },
+    /// `epoll_wait(2)`; the timeout is in nanoseconds, without one it waits for ever
+    EpollWait {
+        epoll: Fd,
+        most: i64,
         timeout: Option<u64>,
     },
     Pipe,

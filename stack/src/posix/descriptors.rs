@@ -29,6 +29,8 @@ pub enum File {
     PipeReader(u32),
     /// The writing end.
     PipeWriter(u32),
+    /// The epoll with this number.
+    Epoll(u32),
 }
 
 /// An open file.

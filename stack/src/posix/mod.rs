@@ -9,12 +9,14 @@
 //! - [`call`] the calls and their arguments, [`answer`] what they give, [`errno`] why they fail
 //! - [`process`] who makes them; `descriptors` what the numbers stand for; [`personality`] whose habits it has
 //! - `sockets` names and handshakes, `transfer` octets both ways, [`options`] and [`tcp_info`]
-//! - `poll`, `pipe`: what is ready; octets between descriptors
+//! - `error_queue` what became of octets sent; `poll`, `epoll` what is ready; `pipe` octets between descriptors
 
 pub mod answer;
 pub mod call;
 mod descriptors;
+mod epoll;
 pub mod errno;
+mod error_queue;
 pub mod options;
 pub mod personality;
 mod pipe;
@@ -26,8 +28,10 @@ pub mod tcp_info;
 mod tests;
 mod transfer;
 
-pub use answer::{Answer, Message, Outcome, Output};
-pub use call::{Call, Data, Domain, Fd, Ioctl, MsgFlags, PollEvents, Room, Status, Watched};
+pub use answer::{Answer, Control, ExtendedError, Message, Origin, Outcome, Output};
+pub use call::{
+    Call, Data, Domain, EpollControl, Fd, Ioctl, MsgFlags, PollEvents, Room, Status, Watched,
+};
 pub use errno::Errno;
 pub use options::{Level, Opt, OptionValue};
 pub use personality::Personality;

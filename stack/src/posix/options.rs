@@ -54,6 +54,7 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_SNDBUF", OptionName::SendBuffer),
     (Level::Socket, "SO_REUSEADDR", OptionName::ReuseAddr),
     (Level::Socket, "SO_LINGER", OptionName::Linger),
+    (Level::Socket, "SO_OOBINLINE", OptionName::OutOfBandInline),
     (Level::Socket, "SO_REUSEPORT", OptionName::ReusePort),
     (Level::Socket, "SO_RCVLOWAT", OptionName::RecvLowat),
     (Level::Socket, "SO_PRIORITY", OptionName::Priority),
@@ -70,6 +71,23 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Ipv6, "IPV6_V6ONLY", OptionName::OnlyV6),
     (Level::Tcp, "TCP_NODELAY", OptionName::NoDelay),
     (Level::Tcp, "TCP_MAXSEG", OptionName::MaxSeg),
+    (
+        Level::Tcp,
+        "TCP_REMOTE_UDP_ENCAPS_PORT",
+        OptionName::RemoteUdpPort,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_CONNECT",
+        OptionName::FastOpenConnect,
+    ),
+    (
+        Level::Tcp,
+        "TCP_FASTOPEN_NO_COOKIE",
+        OptionName::FastOpenNoCookie,
+    ),
+    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
     (Level::Tcp, "TCP_CORK", OptionName::Cork),
     (Level::Tcp, "TCP_NOPUSH", OptionName::Cork),
     (Level::Tcp, "TCP_QUICKACK", OptionName::QuickAck),
@@ -84,18 +102,6 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Tcp, "TCP_NOOPT", OptionName::NoOptions),
     (Level::Tcp, "TCP_DEFER_ACCEPT", OptionName::DeferAccept),
     (Level::Tcp, "TCP_LINGER2", OptionName::Linger2),
-    (Level::Tcp, "TCP_FASTOPEN", OptionName::FastOpen),
-    (
-        Level::Tcp,
-        "TCP_FASTOPEN_CONNECT",
-        OptionName::FastOpenConnect,
-    ),
-    (
-        Level::Tcp,
-        "TCP_FASTOPEN_NO_COOKIE",
-        OptionName::FastOpenNoCookie,
-    ),
-    (Level::Tcp, "TCP_FASTOPEN_KEY", OptionName::FastOpenKeys),
 ];
 
 impl Opt {
@@ -142,6 +148,10 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
     if *value == OptionValue::Null {
         return Err(Errno::EFAULT);
     }
+    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
+        let octets = bytes.get(..len as usize).ok_or(Errno::EINVAL)?;
+        return fast_open_keys(octets).ok_or(Errno::EINVAL);
+    }
     if len < INT {
         return Err(Errno::EINVAL);
     }
@@ -152,9 +162,6 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
             _ => Err(Errno::EINVAL),
         };
     }
-    if let (N::FastOpenKeys, OptionValue::Bytes(bytes)) = (name, value) {
-        return fast_open_keys(bytes).ok_or(Errno::EINVAL);
-    }
     let OptionValue::Int(int) = *value else {
         return Err(Errno::EINVAL);
     };
@@ -163,6 +170,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NoDelay => O::NoDelay(on),
         N::KeepAlive => O::KeepAlive(on),
         N::ReuseAddr => O::ReuseAddr(on),
+        N::OutOfBandInline => O::OutOfBandInline(on),
         N::ReusePort => O::ReusePort(on),
         N::ZeroCopy => O::ZeroCopy(on),
         N::RecvErrors => O::RecvErrors(on),
@@ -175,6 +183,10 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::RecvBuffer => O::RecvBuffer(within(int)?),
         N::SendBuffer => O::SendBuffer(within(int)?),
         N::MaxSeg => O::MaxSeg(within(int)?),
+        N::RemoteUdpPort => O::RemoteUdpPort(within(int)?),
+        N::FastOpen => O::FastOpen(within(int)?),
+        N::FastOpenConnect => O::FastOpenConnect(int != 0),
+        N::FastOpenNoCookie => O::FastOpenNoCookie(int != 0),
         N::RecvLowat => O::RecvLowat(within(int)?),
         N::Priority => O::Priority(within(int)?),
         N::Timestamping => O::Timestamping(within(int)?),
@@ -191,9 +203,6 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
         N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
-        N::FastOpen => O::FastOpen(within(int)?),
-        N::FastOpenConnect => O::FastOpenConnect(on),
-        N::FastOpenNoCookie => O::FastOpenNoCookie(on),
         N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
     })
 }
@@ -220,6 +229,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         O::NoDelay(on)
         | O::KeepAlive(on)
         | O::ReuseAddr(on)
+        | O::OutOfBandInline(on)
         | O::ReusePort(on)
         | O::ZeroCopy(on)
         | O::RecvErrors(on)
@@ -228,9 +238,11 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::Cork(on)
         | O::QuickAck(on)
         | O::InQueue(on)
-        | O::NoOptions(on) => i64::from(on),
+        | O::NoOptions(on)
+        | O::FastOpenConnect(on)
+        | O::FastOpenNoCookie(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
-        O::MaxSeg(bytes) => i64::from(bytes),
+        O::MaxSeg(bytes) | O::RemoteUdpPort(bytes) => i64::from(bytes),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
         O::HopLimit(limit) => limit.map_or(-1, i64::from),
         O::RecvLowat(number)
@@ -241,10 +253,9 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepInterval(number)
         | O::KeepInit(number)
         | O::NotSentLowat(number)
+        | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
-        O::FastOpen(queue) => i64::from(queue),
-        O::FastOpenConnect(on) | O::FastOpenNoCookie(on) => i64::from(on),
         O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {

@@ -19,6 +19,8 @@ pub struct Personality {
     /// Whether the first `connect(2)` after the one that was in progress has succeeded says so (Linux,
     /// inet_stream_connect()), or that the socket is connected.
     pub connect_tells_success: bool,
+    /// Pieces of memory that a segment of a `MSG_ZEROCOPY` send can be made of (Linux, `MAX_SKB_FRAGS`).
+    pub zero_copy_pieces: Option<usize>,
     /// `send(2)` on a stream socket that was never connected: `EPIPE` (Linux, sk_stream_wait_connect()) or `ENOTCONN`
     /// (POSIX; FreeBSD, sosend_generic()).
     pub send_unconnected: Errno,
@@ -33,6 +35,7 @@ impl Personality {
             numbers: Numbers::Linux,
             accept_inherits_status: false,
             connect_tells_success: false,
+            zero_copy_pieces: None,
             send_unconnected: Errno::ENOTCONN,
             implied_connect: false,
         }
@@ -42,6 +45,7 @@ impl Personality {
     pub fn linux() -> Personality {
         Personality {
             connect_tells_success: true,
+            zero_copy_pieces: Some(17),
             send_unconnected: Errno::EPIPE,
             ..Personality::posix()
         }

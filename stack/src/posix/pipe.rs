@@ -38,9 +38,7 @@ impl Pipe {
 impl Process {
     pub(super) fn pipe(&mut self) -> Attempt {
         self.descriptors.check_room(2)?;
-        let number = self.next_pipe;
-        // Each pipe holds two of the process's few descriptors, so the number is free when it comes round again.
-        self.next_pipe = self.next_pipe.wrapping_add(1);
+        let number = self.next_number();
         let pipe = Pipe {
             octets: VecDeque::new(),
             reader_open: true,

@@ -11,12 +11,12 @@ use crate::posix::descriptors::File;
 use crate::posix::process::{Attempt, Process, Progress, Step};
 
 /// What is reported even if nobody asked.
-const ALWAYS: PollEvents = PollEvents::ERR
+pub(super) const ALWAYS: PollEvents = PollEvents::ERR
     .union(PollEvents::HUP)
     .union(PollEvents::NVAL);
 
 /// A socket's readiness in `poll(2)`'s words.
-fn of_socket(ready: Ready) -> PollEvents {
+pub(super) fn of_socket(ready: Ready) -> PollEvents {
     let mut events = PollEvents::empty();
     for (is, says) in [
         (Ready::READ, PollEvents::IN | PollEvents::RDNORM),
@@ -24,8 +24,12 @@ fn of_socket(ready: Ready) -> PollEvents {
         (Ready::READ_CLOSED, PollEvents::RDHUP),
         (Ready::HANGUP, PollEvents::HUP),
         (Ready::ERROR, PollEvents::ERR),
+        (Ready::URGENT, PollEvents::PRI),
+        (Ready::REPORTS, PollEvents::ERR),
     ] {
-        events.set(says, ready.contains(is));
+        if ready.contains(is) {
+            events |= says;
+        }
     }
     events
 }
@@ -39,6 +43,7 @@ impl Process {
         let mut events = PollEvents::empty();
         match descriptor.file {
             File::Socket(socket) => return of_socket(s.ready(socket.id)),
+            File::Epoll(_) => {}
             File::PipeReader(number) => {
                 let pipe = &self.pipes[&number];
                 events.set(PollEvents::IN | PollEvents::RDNORM, pipe.len() > 0);

@@ -10,12 +10,14 @@ use crate::api::WideSockets;
 use crate::posix::answer::{Answer, Outcome, Output};
 use crate::posix::call::{Call, Fd, Ioctl, Status};
 use crate::posix::descriptors::{Descriptors, File};
+use crate::posix::epoll::Epoll;
 use crate::posix::errno::Errno;
 use crate::posix::options::{self, Opt, OptionValue};
 use crate::posix::personality::Personality;
 use crate::posix::pipe::Pipe;
 
 /// What an attempt at a call came to.
+#[derive(Debug, PartialEq)]
 pub(super) enum Step {
     Done(i64, Output),
     /// Ask again later.
@@ -50,7 +52,8 @@ pub struct Process {
     pub(super) personality: Personality,
     pub(super) descriptors: Descriptors,
     pub(super) pipes: BTreeMap<u32, Pipe>,
-    pub(super) next_pipe: u32,
+    pub(super) epolls: BTreeMap<u32, Epoll>,
+    next_number: u32,
     blocked: Option<(Call, Progress)>,
 }
 
@@ -61,7 +64,8 @@ impl Process {
             personality,
             descriptors: Descriptors::default(),
             pipes: BTreeMap::new(),
-            next_pipe: 0,
+            epolls: BTreeMap::new(),
+            next_number: 0,
             blocked: None,
         }
     }
@@ -111,7 +115,9 @@ impl Process {
     pub fn poll_at(&self) -> Option<Instant> {
         let (call, progress) = self.blocked.as_ref()?;
         match call {
-            Call::Poll { timeout, .. } => timeout.map(|ns| progress.since.plus(ns)),
+            Call::Poll { timeout, .. } | Call::EpollWait { timeout, .. } => {
+                timeout.map(|ns| progress.since.plus(ns))
+            }
             _ => None,
         }
     }
@@ -175,6 +181,15 @@ impl Process {
             Call::LocalName { fd } => self.local_name(s, *fd),
             Call::PeerName { fd } => self.peer_name(s, *fd),
             Call::Poll { watched, timeout } => self.poll(s, now, watched, *timeout, progress),
+            Call::EpollCreate { size } => self.epoll_create(*size),
+            Call::EpollControl { epoll, fd, control } => {
+                self.epoll_control(s, *epoll, *fd, *control)
+            }
+            Call::EpollWait {
+                epoll,
+                most,
+                timeout,
+            } => self.epoll_wait(s, now, *epoll, *most, *timeout, progress),
             Call::Pipe => self.pipe(),
             Call::Splice {
                 from,
@@ -185,12 +200,20 @@ impl Process {
         }
     }
 
+    /// A number for a pipe or an epoll. Each holds at least one of the process's few descriptors, so the number is free
+    /// when it comes round again.
+    pub(super) fn next_number(&mut self) -> u32 {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        number
+    }
+
     fn get_status(&self, fd: Fd) -> Attempt {
         let descriptor = self.descriptors.get(fd)?;
         let access = match descriptor.file {
             File::PipeReader(_) => 0,
             File::PipeWriter(_) => 1,
-            File::Socket(_) => 2,
+            File::Socket(_) | File::Epoll(_) => 2,
         };
         let nonblock = if descriptor.status.contains(Status::NONBLOCK) {
             self.personality.nonblock()
@@ -218,7 +241,9 @@ impl Process {
         }
         let octets = match self.descriptors.get(fd)?.file {
             File::PipeReader(pipe) if request == Ioctl::InQueue => self.pipes[&pipe].len() as u64,
-            File::PipeReader(_) | File::PipeWriter(_) => return Err(Errno::ENOTTY),
+            File::PipeReader(_) | File::PipeWriter(_) | File::Epoll(_) => {
+                return Err(Errno::ENOTTY);
+            }
             File::Socket(socket) => {
                 let queued = s.queued(socket.id)?;
                 match request {

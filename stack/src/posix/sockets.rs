@@ -145,7 +145,13 @@ impl Process {
     }
 
     pub(super) fn close<S: WideSockets>(&mut self, s: &mut S, now: Instant, fd: Fd) -> Attempt {
-        match self.descriptors.close(fd)? {
+        let file = self.descriptors.close(fd)?;
+        for epoll in self.epolls.values_mut() {
+            // Most watch it not.
+            let _ = epoll.forget(fd);
+        }
+        match file {
+            File::Epoll(number) => drop(self.epolls.remove(&number)),
             File::Socket(socket) => s.close(now, socket.id)?,
             File::PipeReader(pipe) => self.close_pipe(pipe, |p| p.reader_open = false),
             File::PipeWriter(pipe) => self.close_pipe(pipe, |p| p.writer_open = false),

@@ -8,11 +8,14 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::api::{Ready, RecvFlags, SendFlags, SocketError, SocketKind, WideSockets};
-use crate::posix::answer::{Message, Output};
+use crate::api::{
+    OptionName, Ready, RecvFlags, SendFlags, SocketError, SocketKind, SocketOption, WideSockets,
+};
+use crate::posix::answer::{Control, Message, Output};
 use crate::posix::call::{Data, Fd, MsgFlags, Room};
 use crate::posix::descriptors::{File, SocketFile};
 use crate::posix::errno::Errno;
+use crate::posix::error_queue;
 use crate::posix::process::{Attempt, Process, Progress, Step};
 use crate::posix::sockets::{for_program, for_stack};
 
@@ -21,21 +24,53 @@ const PIECE: usize = 1 << 20;
 /// The longest datagram, headers counted.
 const DATAGRAM: usize = 65_535;
 
-/// The octets from `offset` on, at most a piece; `None`: the program's pointer leads nowhere.
-fn piece(from: &[Data], mut offset: u64) -> Option<Cow<'_, [u8]>> {
-    for data in from {
-        if offset >= data.len() {
-            offset -= data.len();
-            continue;
+/// A write under way.
+struct Sending<'a> {
+    socket: SocketFile,
+    from: &'a [Data],
+    /// Octets in all.
+    whole: u64,
+    flags: MsgFlags,
+    /// Elements of a zero-copy write that fit a segment.
+    most_elements: Option<usize>,
+}
+
+/// A part of a write.
+struct Piece<'a> {
+    octets: Cow<'a, [u8]>,
+    flags: SendFlags,
+}
+
+impl<'a> Sending<'a> {
+    /// The octets from `offset` on, at most so many as make a piece; `None`: the program's pointer leads nowhere.
+    fn piece(&self, mut offset: u64) -> Option<Piece<'a>> {
+        let last = self.from.iter().rposition(|data| !data.is_empty());
+        for (at, data) in self.from.iter().enumerate() {
+            if offset >= data.len() {
+                offset -= data.len();
+                continue;
+            }
+            let rest = data.len() - offset;
+            let len = rest.min(PIECE as u64) as usize;
+            let octets = match data {
+                Data::Null(_) => return None,
+                Data::Zeros(_) => Cow::Owned(vec![0; len]),
+                Data::Bytes(bytes) => Cow::Borrowed(&bytes[offset as usize..][..len]),
+            };
+            let mut flags = send_flags(self.flags);
+            if Some(at) != last || rest > len as u64 {
+                flags -= SendFlags::ZEROCOPY | SendFlags::EOR | SendFlags::OOB;
+                // A segment of a zero-copy write has room for so many elements.
+                let full = self.most_elements.is_some_and(|most| (at + 1) % most == 0);
+                flags.set(SendFlags::EOR, full && rest == len as u64);
+            }
+            return Some(Piece { octets, flags });
         }
-        let len = (data.len() - offset).min(PIECE as u64) as usize;
-        return match data {
-            Data::Null(_) => None,
-            Data::Zeros(_) => Some(Cow::Owned(vec![0; len])),
-            Data::Bytes(bytes) => Some(Cow::Borrowed(&bytes[offset as usize..][..len])),
-        };
+        Some(Piece {
+            octets: Cow::Borrowed(&[]),
+            flags: send_flags(self.flags),
+        })
     }
-    Some(Cow::Borrowed(&[]))
 }
 
 fn send_flags(flags: MsgFlags) -> SendFlags {
@@ -44,6 +79,7 @@ fn send_flags(flags: MsgFlags) -> SendFlags {
     to.set(SendFlags::EOR, flags.contains(MsgFlags::EOR));
     to.set(SendFlags::OOB, flags.contains(MsgFlags::OOB));
     to.set(SendFlags::ZEROCOPY, flags.contains(MsgFlags::ZEROCOPY));
+    to.set(SendFlags::FASTOPEN, flags.contains(MsgFlags::FASTOPEN));
     to
 }
 
@@ -82,24 +118,38 @@ impl Process {
         let (socket, blocking) = self.descriptors.socket(fd)?;
         let blocking = blocking && !flags.contains(MsgFlags::DONTWAIT);
         let to = to.map(|to| for_stack(socket.domain, to)).transpose()?;
+        let zero_copy = flags.contains(MsgFlags::ZEROCOPY);
+        let sending = Sending {
+            socket,
+            from,
+            whole,
+            flags,
+            most_elements: self.personality.zero_copy_pieces.filter(|_| zero_copy),
+        };
         let result = match socket.kind {
-            SocketKind::Datagram => send_datagram(s, now, socket, from, whole, to),
+            SocketKind::Datagram => sending.datagram(s, now, to),
             SocketKind::Stream => {
+                let fast_open = flags.contains(MsgFlags::FASTOPEN) && !progress.begun;
+                let mut attempt = match fast_open {
+                    true => Err(Errno::ENOTCONN),
+                    false => sending.stream(s, now, progress),
+                };
                 if let Some(to) = to
+                    && attempt == Err(Errno::ENOTCONN)
                     && !progress.begun
-                    && (flags.contains(MsgFlags::FASTOPEN) || self.personality.implied_connect)
+                    && (fast_open || self.personality.implied_connect)
                 {
-                    let fast_open = flags.contains(MsgFlags::FASTOPEN);
-                    open_sending(s, now, socket, from, to, fast_open, blocking, progress)?;
-                    if fast_open && !blocking {
-                        return sent(progress);
-                    }
+                    sending.open(s, now, to, blocking, progress)?;
+                    attempt = match fast_open && !blocking {
+                        true => return sent(progress),
+                        false => sending.stream(s, now, progress),
+                    };
                 }
-                send_stream(s, now, socket, from, whole, flags, progress)
+                attempt
             }
         };
         match result {
-            Err(Errno::EAGAIN) if blocking => Ok(Step::Wait),
+            Err(Errno::EAGAIN | Errno::EINPROGRESS) if blocking => Ok(Step::Wait),
             Err(Errno::EAGAIN) if progress.sent > 0 => sent(progress),
             Err(Errno::ENOTCONN) if socket.kind == SocketKind::Stream => {
                 Err(self.personality.send_unconnected)
@@ -122,6 +172,9 @@ impl Process {
         }
         let (socket, blocking) = self.descriptors.socket(fd)?;
         let blocking = blocking && !flags.contains(MsgFlags::DONTWAIT);
+        if flags.contains(MsgFlags::ERRQUEUE) {
+            return error_queue::receive(s, socket);
+        }
         let result = match socket.kind {
             SocketKind::Datagram => recv_datagram(s, now, socket, into, flags),
             // A blocking read waits for as much as the program wants at least (SO_RCVLOWAT).
@@ -131,8 +184,25 @@ impl Process {
         match result {
             Err(Errno::EAGAIN) if blocking => Ok(Step::Wait),
             Err(_) if !progress.received.is_empty() => received(progress),
+            Ok(Step::Done(n, Output::Message(mut message))) => {
+                message.control = control(s, socket);
+                Ok(Step::Done(n, Output::Message(message)))
+            }
             result => result,
         }
+    }
+}
+
+/// Control messages that come with octets: what is left to read, if the program asked (`TCP_INQ`).
+fn control<S: WideSockets>(s: &S, socket: SocketFile) -> Vec<Control> {
+    let asked = s.option(socket.id, OptionName::InQueue);
+    match (asked, s.queued(socket.id)) {
+        (Ok(SocketOption::InQueue(true)), Ok(queued)) => {
+            let end = queued.unread == 0 && queued.ended;
+            let left = u32::try_from(queued.unread).unwrap_or(u32::MAX);
+            vec![Control::InQueue(left.max(u32::from(end)))]
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -154,107 +224,89 @@ fn received(progress: &mut Progress) -> Attempt {
     ))
 }
 
-/// `sendto(2)` on a stream that is not connected: connects, with data if that can be. On one that is, it does nothing
-/// unless it is Fast Open that was asked for.
-#[allow(clippy::too_many_arguments, reason = "they are sendmsg(2)'s")]
-fn open_sending<S: WideSockets>(
-    s: &mut S,
-    now: Instant,
-    socket: SocketFile,
-    from: &[Data],
-    to: SocketAddr,
-    fast_open: bool,
-    blocking: bool,
-    progress: &mut Progress,
-) -> Result<(), Errno> {
-    let data = piece(from, 0).ok_or(Errno::EFAULT)?;
-    match s.connect_sending(now, socket.id, to, &data, fast_open) {
-        Ok(taken) => {
-            progress.sent = taken as u64;
-            progress.opening = fast_open;
-        }
-        Err(SocketError::EISCONN | SocketError::EALREADY) if !fast_open => {}
-        Err(SocketError::EINPROGRESS) if blocking => {}
-        Err(error) => return Err(error.into()),
-    }
-    progress.begun = true;
-    Ok(())
-}
-
-/// As much as the stack takes.
-fn send_stream<S: WideSockets>(
-    s: &mut S,
-    now: Instant,
-    socket: SocketFile,
-    from: &[Data],
-    whole: u64,
-    flags: MsgFlags,
-    progress: &mut Progress,
-) -> Attempt {
-    loop {
-        // Data that went with a SYN are sent when the SYN is answered; what ends the connection before ends this call.
-        if progress.opening && s.peer_addr(socket.id).is_ok() {
-            progress.opening = false;
-        }
-        if progress.opening && progress.sent > 0 {
-            return match s.take_error(socket.id) {
-                Some(error) => Err(error.into()),
-                None => Err(Errno::EAGAIN),
-            };
-        }
-        // An error that comes after some octets were taken is the next call's.
-        if progress.sent > 0 && s.ready(socket.id).contains(Ready::ERROR) {
-            return sent(progress);
-        }
-        let Some(data) = piece(from, progress.sent) else {
-            if progress.sent > 0 {
-                return sent(progress);
-            }
-            // The socket's own refusal comes first.
-            s.send(now, socket.id, &[])?;
-            return Err(Errno::EFAULT);
-        };
-        if data.is_empty() && whole > 0 {
-            return sent(progress);
-        }
-        match s.send_message(now, socket.id, &data, send_flags(flags)) {
+impl Sending<'_> {
+    /// `sendto(2)` on a stream that is not connected: connects, with data if that can be.
+    fn open<S: WideSockets>(
+        &self,
+        s: &mut S,
+        now: Instant,
+        to: SocketAddr,
+        blocking: bool,
+        progress: &mut Progress,
+    ) -> Result<(), Errno> {
+        let Piece { octets, flags } = self.piece(0).ok_or(Errno::EFAULT)?;
+        match s.connect_sending(now, self.socket.id, to, &octets, flags) {
             Ok(taken) => {
-                progress.opening |= progress.sent == 0 && s.peer_addr(socket.id).is_err();
-                progress.sent += taken as u64;
+                progress.sent = taken as u64;
+                progress.opening = flags.contains(SendFlags::FASTOPEN);
             }
-            Err(SocketError::EINPROGRESS) if progress.begun => return Err(Errno::EAGAIN),
-            Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
-                return sent(progress);
-            }
+            Err(SocketError::EINPROGRESS) if blocking => {}
             Err(error) => return Err(error.into()),
         }
-        if whole == 0 {
-            return sent(progress);
+        progress.begun = true;
+        Ok(())
+    }
+
+    /// As much as the stack takes.
+    fn stream<S: WideSockets>(&self, s: &mut S, now: Instant, progress: &mut Progress) -> Attempt {
+        let socket = self.socket.id;
+        loop {
+            // Data that went with a SYN are sent when the SYN is answered; what ends the connection before ends this call.
+            if progress.opening && s.peer_addr(socket).is_ok() {
+                progress.opening = false;
+            }
+            if progress.opening && progress.sent > 0 {
+                return match s.take_error(socket) {
+                    Some(error) => Err(error.into()),
+                    None => Err(Errno::EAGAIN),
+                };
+            }
+            // An error that comes after some octets were taken is the next call's.
+            if progress.sent > 0 && s.ready(socket).contains(Ready::ERROR) {
+                return sent(progress);
+            }
+            let Some(piece) = self.piece(progress.sent) else {
+                if progress.sent > 0 {
+                    return sent(progress);
+                }
+                // The socket's own refusal comes first.
+                s.send(now, socket, &[])?;
+                return Err(Errno::EFAULT);
+            };
+            if piece.octets.is_empty() && self.whole > 0 {
+                return sent(progress);
+            }
+            match s.send_message(now, socket, &piece.octets, piece.flags) {
+                Ok(taken) => {
+                    progress.opening |= progress.sent == 0 && s.peer_addr(socket).is_err();
+                    progress.sent += taken as u64;
+                }
+                Err(error) if progress.sent > 0 && error != SocketError::EAGAIN => {
+                    return sent(progress);
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if self.whole == 0 {
+                return sent(progress);
+            }
         }
     }
-}
 
-fn send_datagram<S: WideSockets>(
-    s: &mut S,
-    now: Instant,
-    socket: SocketFile,
-    from: &[Data],
-    whole: u64,
-    to: Option<SocketAddr>,
-) -> Attempt {
-    if whole > DATAGRAM as u64 {
-        return Err(Errno::EMSGSIZE);
+    fn datagram<S: WideSockets>(&self, s: &mut S, now: Instant, to: Option<SocketAddr>) -> Attempt {
+        if self.whole > DATAGRAM as u64 {
+            return Err(Errno::EMSGSIZE);
+        }
+        let mut datagram = Vec::with_capacity(self.whole as usize);
+        while datagram.len() < self.whole as usize {
+            let piece = self.piece(datagram.len() as u64).ok_or(Errno::EFAULT)?;
+            datagram.extend_from_slice(&piece.octets);
+        }
+        let n = match to {
+            Some(to) => s.send_to(now, self.socket.id, &datagram, to)?,
+            None => s.send(now, self.socket.id, &datagram)?,
+        };
+        Ok(Step::Done(n as i64, Output::Nothing))
     }
-    let mut datagram = Vec::with_capacity(whole as usize);
-    while datagram.len() < whole as usize {
-        let data = piece(from, datagram.len() as u64).ok_or(Errno::EFAULT)?;
-        datagram.extend_from_slice(&data);
-    }
-    let n = match to {
-        Some(to) => s.send_to(now, socket.id, &datagram, to)?,
-        None => s.send(now, socket.id, &datagram)?,
-    };
-    Ok(Step::Done(n as i64, Output::Nothing))
 }
 
 fn recv_stream<S: WideSockets>(
@@ -315,6 +367,7 @@ fn recv_datagram<S: WideSockets>(
         } else {
             MsgFlags::empty()
         },
+        control: Vec::new(),
     };
     Ok(Step::Done(result as i64, Output::Message(message)))
 }

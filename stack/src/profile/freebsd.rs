@@ -1,7 +1,9 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+};
 use crate::api::SocketError;
 
 /// TCP.
@@ -38,6 +40,11 @@ pub fn tcp() -> TcpProfile {
             time_wait_wants_ack: true,
             ..Defence::default()
         },
+        ecn: Ecn {
+            // net.inet.tcp.ecn.enable: 2; net.inet.tcp.ecn.maxretries
+            mode: EcnMode::Passive,
+            asking_retries: 1,
+        },
         fast_open: FastOpen {
             // net.inet.tcp.fastopen.client_enable
             client: true,
@@ -54,6 +61,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.
         min_rto: 30 * MS,

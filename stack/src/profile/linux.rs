@@ -1,7 +1,9 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
-use super::{Buffers, Defence, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile};
+use super::{
+    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+};
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -33,6 +35,11 @@ pub fn tcp() -> TcpProfile {
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
+        ecn: Ecn {
+            // tcp_ecn: 2; tcp_ecn_fallback
+            mode: EcnMode::Passive,
+            asking_retries: 0,
+        },
         fast_open: FastOpen {
             // tcp_fastopen: 1
             client: true,
@@ -53,6 +60,8 @@ pub fn tcp() -> TcpProfile {
             announces_path: true,
             ..Icmp::default()
         },
+        resets_hold_stamps: true,
+        urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.

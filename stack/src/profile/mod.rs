@@ -5,12 +5,13 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`fast_open`] about
-//! data in SYN segments, [`icmp`] about errors on the way, [`sockets`] about what applications see; [`linux`] and
-//! [`freebsd`] the two systems.
+//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`icmp`] about
+//! errors on the way, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
+//! about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod buffers;
 pub mod defence;
+pub mod ecn;
 pub mod fast_open;
 pub mod freebsd;
 pub mod handshake;
@@ -19,18 +20,21 @@ pub mod linux;
 pub mod recovery;
 pub mod sockets;
 pub mod tcp;
+pub mod udp_tunnel;
 
 pub use buffers::Buffers;
 pub use defence::{Blackhole, Defence};
+pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
 pub use sockets::Sockets;
 pub use tcp::{CongestionAlgorithm, TcpProfile};
+pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;
-use crate::quirk::Quirk;
+use crate::quirk::{Quirk, Quirks};
 
 /// Nanoseconds in a millisecond.
 pub const MS: u64 = 1_000_000;
@@ -45,8 +49,7 @@ pub struct Profile {
     /// TCP's constants.
     pub tcp: TcpProfile,
     /// Historical bugs.
-    #[cfg(feature = "zoo")]
-    pub quirks: crate::quirk::Quirks,
+    pub quirks: Quirks,
 }
 
 impl Profile {
@@ -87,13 +90,7 @@ impl Profile {
     /// Whether the profile has this bug. Never, without the feature `zoo`.
     #[inline]
     pub fn has(&self, quirk: Quirk) -> bool {
-        #[cfg(feature = "zoo")]
-        return self.quirks.has(quirk);
-        #[cfg(not(feature = "zoo"))]
-        {
-            let _ = quirk;
-            false
-        }
+        self.quirks.has(quirk)
     }
 }
 

@@ -1,6 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
-use super::{Buffers, Defence, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets};
+use super::{
+    Buffers, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel,
+};
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,15 @@ pub struct TcpProfile {
     pub fast_open: FastOpen,
     /// ICMP errors, and what they say about paths.
     pub icmp: Icmp,
+    /// Explicit Congestion Notification (RFC 3168; RFC 9293, SHLD-8).
+    pub ecn: Ecn,
+    /// Segments in datagrams.
+    pub udp_tunnel: UdpTunnel,
+    /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
+    pub resets_hold_stamps: bool,
+    /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
+    /// meant to leave it; 4.2BSD and its heirs take it out).
+    pub urgent_in_line: bool,
     /// What was received before a reset can still be read (Linux, FreeBSD; RFC 9293, 3.10.7.4 flushes the queues).
     pub text_outlives_reset: bool,
     /// A SYN-ACK that echoes a timestamp which was never sent is answered with a reset (Linux).
@@ -120,6 +131,10 @@ impl Default for TcpProfile {
         TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
+            ecn: Ecn::default(),
+            udp_tunnel: UdpTunnel::default(),
+            resets_hold_stamps: false,
+            urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),

@@ -156,6 +156,7 @@ impl Stack {
             dst: packet.dst,
             ecn: packet.ecn,
             ttl: packet.ttl,
+            udp_port: 0,
         };
         self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
         Ok(())
@@ -168,6 +169,19 @@ impl Stack {
         };
         let datagram = udp::Datagram::parse(packet.payload, pseudo, packet.csum_ok)
             .map_err(malformed(Layer::Udp))?;
+        let tunnel = self.profile.tcp.udp_tunnel.port;
+        if tunnel != 0 && datagram.dst_port() == tunnel && packet.unicast {
+            let info = IpInfo {
+                src: packet.src,
+                dst: packet.dst,
+                ecn: packet.ecn,
+                ttl: packet.ttl,
+                udp_port: datagram.src_port(),
+            };
+            // The datagram's checksum has covered it.
+            self.tcp.receive(now, &info, datagram.payload(), true);
+            return Ok(());
+        }
         let from = (packet.src, datagram.src_port()).into();
         let to = (packet.dst, datagram.dst_port()).into();
         let taken = self
@@ -215,15 +229,24 @@ impl Stack {
             remote,
             seq,
             error,
+            inside,
         } = report;
-        match protocol {
-            Protocol::TCP => {
-                // Only what TCP believes is remembered: anybody can send such a message (RFC 5927).
-                if let Some(mtu) = self.tcp.icmp_error(now, local, remote, seq, error) {
-                    self.lower_path_mtu(now, remote.ip(), mtu);
-                }
+        let tunnel = self.profile.tcp.udp_tunnel.port;
+        match (protocol, inside) {
+            (Protocol::TCP, _) => {
+                let believed = self.tcp.icmp_error(now, local, remote, seq, 0, error);
+                self.learn_path(now, remote.ip(), believed);
             }
-            Protocol::UDP => self.udp.icmp_error(local, remote, error),
+            (Protocol::UDP, Some(inner)) if tunnel != 0 && local.port() == tunnel => {
+                let (from, to) = (
+                    (local.ip(), inner.local_port).into(),
+                    (remote.ip(), inner.remote_port).into(),
+                );
+                let (seq, port) = (inner.seq, remote.port());
+                let believed = self.tcp.icmp_error(now, from, to, seq, port, error);
+                self.learn_path(now, remote.ip(), believed);
+            }
+            (Protocol::UDP, _) => self.udp.icmp_error(local, remote, error),
             _ => {}
         }
         if let IcmpError::PacketTooBig { mtu } = error
@@ -231,15 +254,18 @@ impl Stack {
             && remote.is_ipv6()
         {
             // Datagrams go in pieces of that length from now on (RFC 8201, section 5.2).
-            self.lower_path_mtu(now, remote.ip(), mtu);
+            self.learn_path(now, remote.ip(), Some(mtu));
         }
     }
 
-    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddress, mtu: u16) {
-        let profile = &self.profile.tcp.icmp;
-        let until = now.plus(profile.path_lifetime);
-        let paths = &mut self.output.paths;
-        paths.lower(remote, usize::from(mtu), until, profile.paths);
+    /// Only what TCP believes about a path is remembered: anybody can send such a message (RFC 5927).
+    fn learn_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
+        if let Some(mtu) = mtu {
+            let profile = &self.profile.tcp.icmp;
+            let until = now.plus(profile.path_lifetime);
+            let paths = &mut self.output.paths;
+            paths.lower(remote, usize::from(mtu), until, profile.paths);
+        }
     }
 
     /// Takes the packets that we sent to ourselves; whether there were any.

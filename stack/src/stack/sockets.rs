@@ -7,8 +7,8 @@ use xen_abi::Instant;
 use super::Stack;
 use crate::addr::IpAddress;
 use crate::api::{
-    Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, SendFlags, SocketError,
-    SocketId, SocketKind, SocketOption, Sockets, TcpInfo, WideSockets,
+    Echo, EchoReply, How, OptionName, Queued, Ready, Received, RecvFlags, Report, SendFlags,
+    SocketError, SocketId, SocketKind, SocketOption, Sockets, TcpInfo, WideSockets,
 };
 use crate::net::icmp::{IcmpKind, Posted};
 use crate::net::interface::Scope;
@@ -255,7 +255,7 @@ impl WideSockets for Stack {
         socket: SocketId,
         remote: SocketAddr,
         data: &[u8],
-        fast_open: bool,
+        flags: SendFlags,
     ) -> Result<usize, SocketError> {
         if is_udp(socket) {
             return Err(SocketError::EOPNOTSUPP);
@@ -263,7 +263,7 @@ impl WideSockets for Stack {
         let remote = plain(remote);
         let route = self.route_of_stream(remote)?;
         self.tcp
-            .connect_sending(now, socket, remote, route, data, fast_open)
+            .connect_sending_with(now, socket, remote, route, data, flags)
     }
 
     fn option(&self, socket: SocketId, name: OptionName) -> Result<SocketOption, SocketError> {
@@ -271,6 +271,18 @@ impl WideSockets for Stack {
             return self.udp.option(socket, name);
         }
         self.tcp.option(socket, name)
+    }
+
+    fn next_report(&mut self, socket: SocketId) -> Option<Report> {
+        if is_udp(socket) {
+            return None;
+        }
+        self.tcp.next_report(socket)
+    }
+
+    fn next_news(&mut self) -> Option<(SocketId, Ready)> {
+        let streams = self.tcp.next_news();
+        streams.or_else(|| Some((self.udp.next_ready()?, Ready::all())))
     }
 
     fn tcp_info(&self, now: Instant, socket: SocketId) -> Result<TcpInfo, SocketError> {

@@ -67,6 +67,9 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: None,
+            urgent: None,
+            ce: false,
+            udp_port: 0,
         }
     }
 

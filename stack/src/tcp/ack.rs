@@ -33,6 +33,7 @@ impl Connection {
         } else if segment.ack == self.snd.una && self.is_duplicate(segment, sacked, new_window) {
             self.duplicate(shared);
         }
+        self.take_ecn_echo(segment);
         if segment.ack.ge(self.snd.una) && self.snd.is_newer(segment) {
             self.take_window(now, segment);
         }
@@ -50,6 +51,7 @@ impl Connection {
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
         self.marks -= Marks::RESEND_HEAD;
+        self.note_acknowledged(now, ack);
         if let Some(meter) = &mut self.meter {
             meter.delivered(text, syn > 0, self.agreed.smss());
         }
@@ -75,7 +77,7 @@ impl Connection {
         self.restart_retransmission(shared, now, step);
         if text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
             self.marks -= Marks::SEND_BLOCKED;
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Agreed {
     pub window_scaling: bool,
     pub timestamps: bool,
     pub sack: bool,
+    /// Explicit Congestion Notification (RFC 3168).
+    pub ecn: bool,
 }
 
 impl Agreed {
@@ -49,13 +51,14 @@ impl Agreed {
             window_scaling: profile.window_scaling,
             timestamps: profile.timestamps,
             sack: profile.sack,
+            ecn: false,
         }
     }
 
-    /// The way to the peer takes packets of `mtu` bytes; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
+    /// The way to the peer takes packets of `mtu` bytes, of which a tunnel takes some; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
     /// announced is the MTU less the fixed headers.
-    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, limit: u16) {
-        self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;
+    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, tunnel: u16, limit: u16) {
+        self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16 + tunnel;
         let fits = u16::try_from(mtu)
             .unwrap_or(u16::MAX)
             .saturating_sub(self.headers);
@@ -142,7 +145,7 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, ipv6, 0);
+        agreed.set_mtu(1500, ipv6, 0, 0);
         agreed.settle(&syn, ipv6, &profile.tcp);
         agreed
     }

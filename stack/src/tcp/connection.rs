@@ -28,6 +28,8 @@ use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
 use crate::tcp::tuple::Tuple;
+use crate::tcp::urgent::Urgent;
+use crate::tcp::written::Written;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +76,22 @@ bitflags::bitflags! {
         const BURIED = 1 << 14;
         /// Its local address was bound by the application.
         const BOUND = 1 << 1;
-        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
-        const FAST_OPENING = 1 << 16;
-        /// The data in its SYN were taken.
-        const SYN_DATA = 1 << 17;
+        /// Of the news: there may be something to read, room to write, something wrong.
+        const NEWS_READ = 1 << 18;
+        const NEWS_WRITE = 1 << 19;
+        const NEWS_ERROR = 1 << 20;
+        /// News of every kind.
+        const NEWS_OF_ALL = (1 << 10) | (7 << 18);
         /// The application said with its last octets that more follows at once (`MSG_MORE`).
         const MORE = 1 << 15;
+        /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
+        const FAST_OPENING = 1 << 16;
+        /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
+        const ECN_ECHO = 1 << 21;
+        /// The window was reduced because of a mark; the peer shall know.
+        const ECN_REDUCED = 1 << 22;
+        /// The data in its SYN were taken.
+        const SYN_DATA = 1 << 17;
     }
 }
 
@@ -98,7 +110,11 @@ pub struct Connection {
     pub options: SocketOptions,
     /// What Fast Open needs to know until the handshake is over.
     pub opening: Option<Box<Opening>>,
+    /// Urgent data, if there ever were any.
+    pub urgent: Option<Box<Urgent>>,
     pub agreed: Agreed,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -118,6 +134,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
+    /// What the application has said about octets that it wrote.
+    pub written: Option<Box<Written>>,
     /// What `TCP_INFO` tells beyond this, if anybody may ask.
     pub meter: Option<Box<Meter>>,
 }
@@ -151,6 +169,8 @@ impl Connection {
             agreed,
             options,
             opening: None,
+            urgent: None,
+            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -167,6 +187,7 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
+            written: None,
             meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
         }
     }
@@ -193,7 +214,11 @@ impl Connection {
     pub fn set_route(&mut self, route: &Route, profile: &TcpProfile) {
         self.marks |= Marks::ROUTED;
         let (ipv6, limit) = (self.tuple.remote.is_ipv6(), self.options.max_seg);
-        self.agreed.set_mtu(route.mtu, ipv6, limit);
+        let tunnel = match self.options.udp_port {
+            0 => 0,
+            _ => profile.udp_tunnel.overhead,
+        };
+        self.agreed.set_mtu(route.mtu, ipv6, tunnel, limit);
         if route.path_mtu < route.mtu {
             let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
             self.agreed.limit_path(mtu, profile);
@@ -209,12 +234,13 @@ impl Connection {
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
+        self.forget_writes();
         if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
         self.deadlines.disarm_all();
         self.ack.sent();
-        self.marks |= Marks::NEWS;
+        self.marks |= Marks::NEWS_OF_ALL;
         self.error = self.error.or(error);
         self.enter(shared, TcpState::Closed);
     }
@@ -229,10 +255,13 @@ impl Connection {
 
     /// A RST that the peer accepts.
     pub fn reset_peer(&self, shared: &mut Shared) {
+        let stamped = shared.tcp().resets_hold_stamps && self.agreed.timestamps;
         shared.reset(Reset {
             tuple: self.tuple,
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
+            stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            udp_port: self.options.udp_port,
         });
     }
 
@@ -351,6 +380,26 @@ impl Connection {
         }
     }
 
+    /// Which kinds of readiness have grown; they are news no more.
+    pub fn take_news(&mut self) -> Ready {
+        let kinds = [
+            (Marks::NEWS_READ, Ready::READ),
+            (Marks::NEWS_WRITE, Ready::WRITE),
+            (Marks::NEWS_ERROR, Ready::ERROR | Ready::REPORTS),
+        ];
+        let mut news = Ready::empty();
+        for (mark, ready) in kinds {
+            news.set(ready, self.marks.contains(mark));
+            self.marks -= mark;
+        }
+        // The end comes with everything.
+        let all = Ready::READ | Ready::WRITE | Ready::ERROR | Ready::REPORTS;
+        if news == all || news.is_empty() {
+            return Ready::all();
+        }
+        news
+    }
+
     /// Whether there is as much to read as the application wants at least.
     pub fn is_readable(&self) -> bool {
         self.inbox.len() >= (self.options.rare().recv_lowat as usize).max(1)
@@ -363,10 +412,12 @@ impl Connection {
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
         let cannot_send = closed || self.fin.is_some();
         ready.set(Ready::READ, self.is_readable() || no_more);
+        ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
         ready.set(Ready::WRITE, self.send_room() > 0 || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);
         ready.set(Ready::ERROR, self.error.is_some());
+        ready.set(Ready::REPORTS, self.has_reports());
         ready
     }
 }

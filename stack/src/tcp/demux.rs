@@ -11,6 +11,7 @@ use crate::profile::Blackhole;
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
+use crate::tcp::ecn::CE;
 use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
@@ -48,27 +49,39 @@ impl Tcp {
             return self.refuse("SYN and FIN in one segment");
         }
         match self.table.find_for_segment(&tuple) {
-            Some(index) => self.deliver(index, now, &segment),
-            None => self.arrives_for_nobody(now, tuple, &segment, None),
+            Some(index) => self.deliver(index, now, &segment, ip),
+            None => self.arrives_for_nobody(now, tuple, &segment, ip.udp_port, None),
         }
     }
 
-    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>) {
+    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>, ip: &IpInfo) {
+        let udp_port = ip.udp_port;
         let connection = self
             .table
             .connection(index)
             .expect("the hash names connections");
         connection.measure_arrival(now, segment);
-        if !connection.is_predicted(&mut self.shared, now, segment) {
+        let same_way = connection.options.udp_port == udp_port;
+        let marked = ip.ecn == CE;
+        if !(same_way && !marked && connection.is_predicted(&mut self.shared, now, segment)) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
+            incoming.udp_port = udp_port;
+            incoming.ce = marked;
             if is_new_incarnation(connection, &incoming) {
                 let (tuple, used) = (connection.tuple, connection.snd.max);
                 if self.table.find_listener(tuple.local_addr()).is_some() {
-                    self.replace(index, now, tuple, segment, used);
+                    self.replace(index, now, tuple, segment, udp_port, used);
                     return;
                 }
             }
             let connection = self.table.connection(index).expect("it is still there");
+            if !same_way {
+                // Neither does a segment change how a connection travels, nor is it the connection's.
+                if let Some(reset) = Reset::answer(connection.tuple, &incoming) {
+                    self.shared.reset(reset);
+                }
+                return;
+            }
             connection.segment_arrives(&mut self.shared, now, &mut incoming);
         }
         self.settle(index);
@@ -81,13 +94,14 @@ impl Tcp {
         now: Instant,
         tuple: Tuple,
         segment: &Segment<'_>,
+        udp_port: u16,
         used: SeqNumber,
     ) {
         if let Some(old) = self.table.connection(index) {
             old.die(&mut self.shared, None);
         }
         self.settle(index);
-        self.arrives_for_nobody(now, tuple, segment, Some(used));
+        self.arrives_for_nobody(now, tuple, segment, udp_port, Some(used));
     }
 
     /// A segment for which there is no connection: RFC 9293, 3.10.7.1 (CLOSED) and 3.10.7.2 (LISTEN).
@@ -96,9 +110,11 @@ impl Tcp {
         now: Instant,
         tuple: Tuple,
         segment: &Segment<'_>,
+        udp_port: u16,
         used: Option<SeqNumber>,
     ) {
-        let incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
+        let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
+        incoming.udp_port = udp_port;
         match self.table.find_listener(tuple.local_addr()) {
             // First: an incoming RST should be ignored. Third: a SYN.
             Some(_) if incoming.has(Flags::RST) => {}
@@ -144,7 +160,8 @@ impl Tcp {
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let options = owner.options.clone();
+        let mut options = owner.options.clone();
+        options.udp_port = syn.udp_port;
         let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let key = self.shared.keys.isn;
         let iss = match used {

@@ -5,16 +5,23 @@ use xen_abi::Instant;
 use crate::api::DeviceFull;
 use crate::checksum::Sum;
 use crate::event::TcpState;
+use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::connection::Connection;
 use crate::tcp::output::{IpOutput, IpPacket};
 use crate::tcp::reset::Reset;
 use crate::tcp::shared::Shared;
+use crate::tcp::timestamps::Stamps;
 use crate::tcp::transmit::Plan;
 use crate::tcp::tuple::Tuple;
+use crate::wire::ipv4::Protocol;
 use crate::wire::tcp::{Flags, HEADER_LEN, Header, PROTOCOL};
 use crate::wire::tcp_options::{MAX_SACK_BLOCKS, OptionWriter, SackBlock};
+use crate::wire::udp;
 use zerocopy::IntoBytes;
+
+/// Where the checksum stands in the header.
+const CHECKSUM_AT: usize = 16;
 
 /// All of a segment but its checksum.
 struct Outgoing<'a> {
@@ -22,9 +29,14 @@ struct Outgoing<'a> {
     seq: SeqNumber,
     ack: SeqNumber,
     flags: Flags,
+    /// The packet's codepoint (RFC 3168, 5).
+    ecn: u8,
     window: u16,
+    urgent: u16,
     options: OptionWriter,
     text: (&'a [u8], &'a [u8]),
+    /// Our UDP port and the peer's, if it goes in a datagram.
+    tunnel: Option<(u16, u16)>,
 }
 
 impl Connection {
@@ -42,6 +54,8 @@ impl Connection {
         let shift = if syn { 0 } else { self.agreed.recv_shift };
         let field = window_field(window, shift, shared.tcp().buffers.round_up);
         let offset = plan.seq.after(self.snd.buffer_start());
+        let (ecn_bits, ecn) = self.ecn_of(plan);
+        let (urg, urgent) = self.urgent_of(plan.seq);
         let segment = Outgoing {
             tuple: self.tuple,
             seq: plan.seq,
@@ -50,7 +64,9 @@ impl Connection {
             } else {
                 SeqNumber(0)
             },
-            flags: plan.flags,
+            flags: plan.flags | ecn_bits | urg,
+            urgent,
+            ecn,
             window: field,
             options: if syn {
                 self.syn_options(now, shared.tcp())
@@ -62,6 +78,7 @@ impl Connection {
             } else {
                 self.outbox.slices(offset, plan.len)
             },
+            tunnel: tunnel(shared.tcp(), self.options.udp_port),
         };
         segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
         self.sent(shared, now, plan, u32::from(field) << shift);
@@ -103,7 +120,16 @@ fn window_field(window: u32, shift: u8, round_up: bool) -> u16 {
 
 impl Reset {
     /// Sends it.
-    pub fn send(&self, now: Instant, out: &mut dyn IpOutput, ttl: u8) -> Result<(), DeviceFull> {
+    pub fn send(
+        &self,
+        now: Instant,
+        out: &mut dyn IpOutput,
+        profile: &TcpProfile,
+    ) -> Result<(), DeviceFull> {
+        let mut options = OptionWriter::default();
+        if let Some((offset, echo)) = self.stamp {
+            options.timestamps(Stamps::new(offset).clock(now), echo);
+        }
         Outgoing {
             tuple: self.tuple,
             seq: self.seq,
@@ -113,27 +139,51 @@ impl Reset {
             } else {
                 Flags::RST
             },
+            ecn: 0,
             window: 0,
-            options: OptionWriter::default(),
+            urgent: 0,
+            options,
             text: (&[], &[]),
+            tunnel: tunnel(profile, self.udp_port),
         }
-        .send(now, out, ttl)
+        .send(now, out, profile.ttl)
     }
+}
+
+/// Both UDP ports of what goes to the peer's `port`; 0: it does not go in a datagram.
+fn tunnel(profile: &TcpProfile, port: u16) -> Option<(u16, u16)> {
+    (port != 0).then_some((profile.udp_tunnel.port, port))
 }
 
 impl Outgoing<'_> {
     fn send(&self, now: Instant, out: &mut dyn IpOutput, ttl: u8) -> Result<(), DeviceFull> {
         let len = HEADER_LEN + self.options.len() + self.text.0.len() + self.text.1.len();
+        let (protocol, outer) = match self.tunnel {
+            None => (PROTOCOL, 0),
+            Some(_) => (Protocol::UDP.0, udp::HEADER),
+        };
         let packet = IpPacket {
             src: self.tuple.local,
             dst: self.tuple.remote,
-            protocol: PROTOCOL,
-            ecn: 0,
+            protocol,
+            ecn: self.ecn,
             ttl,
             ports: (self.tuple.local_port, self.tuple.remote_port),
         };
         let partial = out.tx_checksum(self.tuple.remote);
-        out.send(now, &packet, len, &mut |buffer| self.write(buffer, partial))
+        out.send(now, &packet, outer + len, &mut |buffer| match self.tunnel {
+            None => self.write(buffer, partial),
+            Some(ports) => self.write_in_datagram(buffer, ports, partial),
+        })
+    }
+
+    /// The datagram's checksum covers the segment, whose own is not looked at: it is zero.
+    fn write_in_datagram(&self, buffer: &mut [u8], ports: (u16, u16), partial: bool) {
+        self.write(&mut buffer[udp::HEADER..], true);
+        buffer[udp::HEADER + CHECKSUM_AT..][..2].fill(0);
+        let (from, to) = (self.tuple.local, self.tuple.remote);
+        let sum = Sum::pseudo(from, to, Protocol::UDP.0, buffer.len());
+        udp::write_header(buffer, ports, sum, partial);
     }
 
     fn write(&self, buffer: &mut [u8], partial: bool) {
@@ -146,7 +196,7 @@ impl Outgoing<'_> {
             flags: self.flags.bits(),
             window: self.window.into(),
             checksum: 0.into(),
-            urgent: 0.into(),
+            urgent: self.urgent.into(),
         };
         let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, buffer.len());
         let (head, text) = buffer.split_at_mut(HEADER_LEN + self.options.len());

@@ -115,7 +115,7 @@ impl Tcp {
 
     fn send_resets(&mut self, now: Instant, out: &mut dyn IpOutput) -> Result<(), DeviceFull> {
         while let Some(reset) = self.shared.resets.front() {
-            reset.send(now, out, self.shared.profile.tcp.ttl)?;
+            reset.send(now, out, &self.shared.profile.tcp)?;
             self.shared.resets.pop_front();
         }
         Ok(())

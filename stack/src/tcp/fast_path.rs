@@ -73,7 +73,7 @@ impl Connection {
         if !text.is_empty() {
             self.inbox.append(&mut shared.pool, text);
             self.rcv.nxt = self.rcv.nxt.plus(text.len() as u32);
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS | Marks::NEWS_READ;
             self.text_to_acknowledge(shared, now, text.len());
         }
         true

@@ -21,18 +21,22 @@ const PLATEAUS: [u16; 10] = [
 ];
 
 impl Tcp {
-    /// An ICMP message quoted a segment of ours with sequence number `seq`. What it says about the path, if that is to be
-    /// believed: the largest packet.
+    /// An ICMP message quoted a segment of ours with sequence number `seq`, in a datagram to `udp_port` unless that is 0.
+    /// What it says about the path, if that is to be believed: the largest packet.
     pub fn icmp_error(
         &mut self,
         _now: Instant,
         local: SocketAddr,
         remote: SocketAddr,
         seq: u32,
+        udp_port: u16,
         error: IcmpError,
     ) -> Option<u16> {
         let index = self.table.find(&Tuple::new(local, remote))?;
         let connection = self.table.connection(index)?;
+        if connection.options.udp_port != udp_port {
+            return None;
+        }
         let mtu = connection.icmp_error(&mut self.shared, SeqNumber(seq), error);
         self.settle(index);
         mtu

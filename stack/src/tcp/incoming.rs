@@ -25,6 +25,12 @@ pub struct Incoming<'a> {
     pub sack: &'a [u8],
     /// A Fast Open cookie or request, and whether it came as the experimental option.
     pub fast_open: Option<(&'a [u8], bool)>,
+    /// SEG.UP, if the URG bit is on: where the octet behind the urgent data stands.
+    pub urgent: Option<SeqNumber>,
+    /// Its packet was marked: congestion experienced (RFC 3168).
+    pub ce: bool,
+    /// The peer's UDP port, if it came in a datagram; 0: it did not.
+    pub udp_port: u16,
 }
 
 impl<'a> Incoming<'a> {
@@ -63,6 +69,12 @@ impl<'a> Incoming<'a> {
             stamp: None,
             sack: &[],
             fast_open: None,
+            urgent: segment
+                .flags()
+                .contains(Flags::URG)
+                .then(|| segment.seq().plus(u32::from(segment.urgent()))),
+            ce: false,
+            udp_port: 0,
         }
     }
 

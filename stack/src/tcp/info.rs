@@ -4,7 +4,7 @@ use xen_abi::Instant;
 
 use crate::api::{CaState, Counts, Negotiated, TcpInfo};
 use crate::event::TcpState;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::meter::Limit;
 use crate::tcp::recovery::Phase;
 use crate::tcp::shared::Shared;
@@ -85,6 +85,7 @@ impl Connection {
         if self.state() == TcpState::SynSent {
             return options;
         }
+        options.set(Negotiated::SYN_DATA, self.marks.contains(Marks::SYN_DATA));
         options.set(Negotiated::TIMESTAMPS, self.agreed.timestamps);
         options.set(Negotiated::SACK, self.agreed.sack);
         options.set(Negotiated::WINDOW_SCALE, self.agreed.window_scaling);

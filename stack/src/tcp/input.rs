@@ -45,7 +45,9 @@ impl Connection {
         self.check_reset(shared, now, segment)?;
         self.check_syn(shared, now, segment)?;
         self.heard(now);
+        self.take_ecn_marks(segment);
         self.check_ack(shared, now, segment)?;
+        self.check_urgent(segment);
         self.take_text(shared, now, segment)?;
         self.check_fin(shared, now, segment);
         Continue(())
@@ -244,11 +246,9 @@ impl Connection {
         if self.state() == TcpState::SynReceived {
             // SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED; anything else is answered <SEQ=SEG.ACK><CTL=RST>.
             if !(segment.ack.gt(self.snd.una) && segment.ack.le(self.snd.max)) {
-                shared.reset(Reset {
-                    tuple: self.tuple,
-                    seq: segment.ack,
-                    ack: None,
-                });
+                if let Some(reset) = Reset::answer(self.tuple, segment) {
+                    shared.reset(reset);
+                }
                 return Break(());
             }
             self.snd.set_window(segment);
@@ -321,7 +321,7 @@ impl Connection {
             if self.marks.contains(Marks::READ_SHUT) {
                 self.inbox.discard(&mut shared.pool);
             }
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS | Marks::NEWS_READ;
         }
         if had_gaps || seq != next {
             // RFC 5681, 4.2: out of order, or filling a gap: at once.
@@ -351,7 +351,7 @@ impl Connection {
         self.rcv.nxt = self.rcv.nxt.plus(1);
         self.rcv.offered(0);
         self.ack.now();
-        self.marks |= Marks::NEWS;
+        self.marks |= Marks::NEWS_OF_ALL;
         match state::after_fin(self.state(), self.fin_acked()) {
             Some(TcpState::TimeWait) => self.time_wait(shared, now),
             Some(next) => self.enter(shared, next),

@@ -10,17 +10,19 @@
 //! (`transmit`: what, as windows, Nagle, recovery allow), and `emit` writes it into the packet.
 //!
 //! In reading order:
-//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `info`, `meter` what it can
-//!   ask about
+//! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
+//!   its octets and is told of them; `info`, `meter` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ecn`: marks instead of losses
+//! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`: all connections together
+//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
 
 mod acceptance;
 mod ack;
@@ -31,6 +33,7 @@ mod connection;
 mod deadlines;
 mod delayed_ack;
 mod demux;
+mod ecn;
 mod emit;
 mod engine;
 mod expire;
@@ -42,6 +45,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod meter;
 mod open;
 mod options;
@@ -67,11 +71,14 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod urgent;
 mod user_calls;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 pub use engine::Tcp;
+pub use listing::Listed;
 pub use output::{IcmpError, IpInfo, IpOutput, IpPacket, Route};
 pub use siphash::Key;

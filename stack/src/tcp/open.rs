@@ -87,7 +87,7 @@ impl Connection {
             self.round_buffers(shared.tcp());
         }
         self.enter(shared, TcpState::Established);
-        self.marks |= Marks::NEWS;
+        self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);
         // A CLOSE that came before is done now.
         if self.fin.is_some()
@@ -118,6 +118,7 @@ impl Connection {
         self.stamps.last_ack_sent = self.rcv.nxt;
         let ipv6 = self.tuple.remote.is_ipv6();
         self.agreed.settle(syn, ipv6, shared.tcp());
+        self.settle_ecn(shared, syn);
         if self.owner == Owner::Application {
             self.round_buffers(shared.tcp());
         }

@@ -20,6 +20,8 @@ pub struct SocketOptions {
     pub linger: Option<u32>,
     /// `TCP_MAXSEG`; 0: not set
     pub max_seg: u16,
+    /// The peer's UDP port, if segments travel in datagrams; 0: they do not.
+    pub udp_port: u16,
     /// `TCP_NODELAY`
     pub no_delay: bool,
     /// `SO_KEEPALIVE`: off by default (RFC 9293, MUST-25).
@@ -34,6 +36,8 @@ pub struct SocketOptions {
 /// Options that few sockets set.
 #[derive(Clone, Debug)]
 pub struct Rare {
+    /// `SO_OOBINLINE`
+    pub urgent_in_line: Option<bool>,
     /// `SO_REUSEPORT`
     pub reuse_port: bool,
     /// `SO_RCVLOWAT`; 0: not set
@@ -82,6 +86,7 @@ pub struct Rare {
 
 /// None is set.
 const UNSET: Rare = Rare {
+    urgent_in_line: None,
     reuse_port: false,
     recv_lowat: 0,
     priority: 0,
@@ -122,6 +127,7 @@ impl SocketOptions {
             send_buffer: clamp(profile.send_buffer),
             linger: None,
             max_seg: 0,
+            udp_port: 0,
             no_delay: false,
             keep_alive: false,
             reuse_addr: false,
@@ -149,6 +155,10 @@ impl SocketOptions {
             O::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             O::MaxSeg(mss) => self.max_seg = mss,
             O::Cork(on) => self.cork = on,
+            O::RemoteUdpPort(port) if port > 0 && profile.udp_tunnel.port == 0 => {
+                return Err(SocketError::EINVAL);
+            }
+            O::RemoteUdpPort(port) => self.udp_port = port,
             // Those are not a connection's.
             O::FastOpen(_)
             | O::FastOpenConnect(_)
@@ -174,6 +184,7 @@ impl SocketOptions {
             N::MaxSeg if self.max_seg == 0 => O::MaxSeg(profile.default_mss),
             N::MaxSeg => O::MaxSeg(self.max_seg),
             N::Cork => O::Cork(self.cork),
+            N::OutOfBandInline => O::OutOfBandInline(self.urgent_in_line(profile)),
             N::ReusePort => O::ReusePort(rare.reuse_port),
             N::RecvLowat => O::RecvLowat(rare.recv_lowat.max(1)),
             N::Priority => O::Priority(rare.priority),
@@ -196,6 +207,7 @@ impl SocketOptions {
             N::NoOptions => O::NoOptions(rare.no_options),
             N::DeferAccept => O::DeferAccept(rare.defer_accept),
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
+            N::RemoteUdpPort => O::RemoteUdpPort(self.udp_port),
             N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
                 return Err(SocketError::EINVAL);
             }
@@ -244,6 +256,11 @@ impl SocketOptions {
         }
     }
 
+    /// Whether the last urgent octet stays in the line.
+    pub fn urgent_in_line(&self, profile: &TcpProfile) -> bool {
+        self.rare().urgent_in_line.unwrap_or(profile.urgent_in_line)
+    }
+
     /// Time to live, or hop limit (RFC 9293, MUST-49).
     pub fn hop_limit(&self, profile: &TcpProfile) -> u8 {
         self.rare().hop_limit.unwrap_or(profile.ttl)
@@ -254,6 +271,7 @@ impl Rare {
     fn set(&mut self, option: SocketOption) -> Result<(), SocketError> {
         use SocketOption as O;
         match option {
+            O::OutOfBandInline(on) => self.urgent_in_line = Some(on),
             O::ReusePort(on) => self.reuse_port = on,
             O::RecvLowat(bytes) => self.recv_lowat = bytes,
             O::Priority(priority) => self.priority = priority,

@@ -17,6 +17,8 @@ pub struct IpInfo {
     pub ecn: u8,
     /// Time to live, or hop limit.
     pub ttl: u8,
+    /// The sender's UDP port, if the segment came in a datagram; 0: it did not.
+    pub udp_port: u16,
 }
 
 /// What the IP layer shall write around a segment.

@@ -122,6 +122,10 @@ impl RecvBuffer {
     pub fn peek(&self, to: &mut [u8]) -> usize {
         self.ring.peek(to)
     }
+    /// The octet at an offset from the front.
+    pub fn octet(&self, offset: usize) -> u8 {
+        self.ring.slices(offset, 1).0[0]
+    }
     /// The application takes octets without looking at them.
     pub fn skip(&mut self, pool: &mut Pool, n: usize) {
         self.ring.consume(n);

@@ -16,6 +16,10 @@ pub struct Reset {
     pub seq: SeqNumber,
     /// With it the ACK bit is set.
     pub ack: Option<SeqNumber>,
+    /// Where our clock of timestamps began, and what to echo, if it holds the option.
+    pub stamp: Option<(u32, u32)>,
+    /// The peer's UDP port, if it goes in a datagram.
+    pub udp_port: u16,
 }
 
 impl Reset {
@@ -24,12 +28,15 @@ impl Reset {
         if segment.has(Flags::RST) {
             return None;
         }
+        let (stamp, udp_port) = (None, segment.udp_port);
         Some(if segment.has(Flags::ACK) {
             // <SEQ=SEG.ACK><CTL=RST>
             Reset {
                 tuple,
                 seq: segment.ack,
                 ack: None,
+                stamp,
+                udp_port,
             }
         } else {
             // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
@@ -37,6 +44,8 @@ impl Reset {
                 tuple,
                 seq: SeqNumber(0),
                 ack: Some(segment.seq.plus(segment.len())),
+                stamp,
+                udp_port,
             }
         })
     }

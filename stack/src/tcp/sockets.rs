@@ -7,8 +7,8 @@ use core::net::SocketAddr;
 use xen_abi::Instant;
 
 use crate::api::{
-    How, OptionName, Queued, Ready, RecvFlags, SendFlags, SocketError, SocketId, SocketOption,
-    TcpInfo,
+    How, OptionName, Queued, Ready, RecvFlags, Report, SendFlags, SocketError, SocketId,
+    SocketOption, TcpInfo,
 };
 use crate::event::TcpState;
 use crate::tcp::Tcp;
@@ -92,7 +92,7 @@ impl Tcp {
             .expect("it waits to be accepted");
         connection.owner = Owner::Application;
         connection.marks -= Marks::ACCEPTABLE;
-        connection.marks |= Marks::NEWS;
+        connection.marks |= Marks::NEWS_OF_ALL;
         let remote = connection.tuple.remote_addr();
         self.settle(index);
         Ok((SocketId(index), remote))
@@ -157,6 +157,24 @@ impl Tcp {
         self.settle(socket.0);
         if taken == 0 && fast_open {
             return Err(SocketError::EINPROGRESS);
+        }
+        Ok(taken)
+    }
+
+    /// The same, with all that `send` can be told of its data.
+    pub fn connect_sending_with(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        remote: SocketAddr,
+        route: Route,
+        data: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, SocketError> {
+        let asked = flags.contains(SendFlags::FASTOPEN);
+        let taken = self.connect_sending(now, socket, remote, route, data, asked)?;
+        if let Ok(connection) = owned(self.table.slot_mut(socket.0)) {
+            connection.note_flags(flags, taken == data.len());
         }
         Ok(taken)
     }
@@ -307,6 +325,12 @@ impl Tcp {
                 }
                 fresh.options.set(option, profile)
             }
+            // Once a socket listens or is connected, where its segments go is settled.
+            Some(Slot::Listener(_) | Slot::Connection(_))
+                if matches!(option, SocketOption::RemoteUdpPort(_)) =>
+            {
+                Err(SocketError::EINVAL)
+            }
             Some(Slot::Listener(listener)) => {
                 if listener.fast_open.set(option) {
                     return Ok(());
@@ -319,6 +343,9 @@ impl Tcp {
                 if let SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) = option {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
+                }
+                if let SocketOption::Timestamping(flags) = option {
+                    connection.watch_writes(flags);
                 }
                 self.settle(socket.0);
                 Ok(())
@@ -347,6 +374,15 @@ impl Tcp {
             Slot::Fresh(_) => Ok(info::without_connection(TcpState::Closed)),
             Slot::Listener(_) => Ok(info::without_connection(TcpState::Listen)),
             Slot::Connection(c) if c.owner == Owner::Application => Ok(c.info(&self.shared, now)),
+            _ => Err(SocketError::EBADF),
+        }
+    }
+
+    /// Octets to be read until the reader is past the urgent data; none: it is (`SIOCATMARK` asks whether it is one).
+    pub fn urgent_ahead(&self, socket: SocketId) -> Result<Option<u32>, SocketError> {
+        match self.table.slot(socket.0) {
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.urgent_ahead()),
+            Slot::Fresh(_) | Slot::Listener(_) => Err(SocketError::EINVAL),
             _ => Err(SocketError::EBADF),
         }
     }
@@ -399,17 +435,31 @@ impl Tcp {
 
     /// The next socket whose readiness grew since it was last named here.
     pub fn next_ready(&mut self) -> Option<SocketId> {
+        Some(self.next_news()?.0)
+    }
+
+    /// The next socket whose readiness grew since it was last named here, and what may have grown.
+    pub fn next_news(&mut self) -> Option<(SocketId, Ready)> {
         while let Some(index) = self.ready.pop_front() {
-            match self.table.slot_mut(index) {
-                Some(Slot::Listener(listener)) => listener.ready_queued = false,
+            let news = match self.table.slot_mut(index) {
+                Some(Slot::Listener(listener)) => {
+                    listener.ready_queued = false;
+                    Ready::READ
+                }
                 Some(Slot::Connection(c)) if c.owner == Owner::Application => {
                     c.marks -= Marks::READY_QUEUED;
+                    c.take_news()
                 }
                 _ => continue,
-            }
-            return Some(SocketId(index));
+            };
+            return Some((SocketId(index), news));
         }
         None
+    }
+
+    /// `MSG_ERRQUEUE`
+    pub fn next_report(&mut self, socket: SocketId) -> Option<Report> {
+        owned(self.table.slot_mut(socket.0)).ok()?.next_report()
     }
 
     /// Ends a socket of any kind.

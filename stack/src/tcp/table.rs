@@ -63,6 +63,11 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
+    /// Places that there are, free ones counted.
+    pub fn places(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// The slot of an index; a free one if there is none.
     pub fn slot(&self, index: u32) -> &Slot {
         self.slots.get(index as usize).unwrap_or(&Slot::Free)

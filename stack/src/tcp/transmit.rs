@@ -69,9 +69,11 @@ impl Connection {
     pub fn next_segment(&self, shared: &Shared) -> Option<Plan> {
         match self.state() {
             TcpState::Closed | TcpState::Listen => return None,
-            TcpState::SynSent => return self.syn(Flags::SYN),
+            TcpState::SynSent => {
+                return self.syn(Flags::SYN | self.ecn_setup(&shared.tcp().ecn));
+            }
             TcpState::SynReceived => {
-                if let Some(plan) = self.syn(Flags::SYN | Flags::ACK) {
+                if let Some(plan) = self.syn(Flags::SYN | Flags::ACK | self.ecn_grant()) {
                     return Some(plan);
                 }
                 if self.may_send_early()
@@ -157,7 +159,8 @@ impl Connection {
             .map_or(u32::MAX, |at| at.since(start));
         let queued = end.since(start);
         let offered = self.snd.una.plus(self.snd.wnd).after(start);
-        let len = queued.min(full).min(offered).min(held);
+        let record = self.within_record(start, queued);
+        let len = record.min(full).min(offered).min(held);
         // A FIN takes no room in the peer's buffer, so it does not wait for the window.
         let fin = self.fin.is_some() && len == queued;
         if len == 0 && !fin {
@@ -167,7 +170,9 @@ impl Connection {
             return None;
         }
         let again = start.lt(self.snd.max);
-        if again || fin || self.is_worth_sending(len, full, queued) {
+        // What a record's end keeps from growing has nothing to wait for.
+        let whole = len == record && record < queued;
+        if again || fin || whole || self.is_worth_sending(len, full, queued) {
             return Some(self.part(Why::Next, start, start.plus(len + u32::from(fin))));
         }
         None
@@ -175,11 +180,11 @@ impl Connection {
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
     fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
-        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
-        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
         if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
             return self.marks.contains(Marks::OVERRIDE);
         }
+        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
+        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
@@ -190,10 +195,12 @@ impl Connection {
     fn part(&self, why: Why, start: SeqNumber, end: SeqNumber) -> Plan {
         let data_end = self.data_end();
         let len = end.min(data_end).after(start).min(self.full_size());
+        let len = self.within_record(start, len);
         let fin = self.fin.is_some() && start.plus(len) == data_end && end.gt(data_end);
         let mut flags = Flags::ACK;
         flags.set(Flags::FIN, fin);
-        flags.set(Flags::PSH, len > 0 && start.plus(len) == data_end);
+        let last = start.plus(len) == data_end || self.ends_record(start.plus(len));
+        flags.set(Flags::PSH, len > 0 && last);
         Plan {
             why,
             seq: start,
@@ -279,7 +286,13 @@ impl Connection {
         if let Some(meter) = &mut self.meter {
             meter.sent(plan, again);
         }
+        if plan.len > 0 {
+            self.note_sent(now, plan.seq.plus(plan.len));
+        }
         self.marks -= Marks::OVERRIDE;
+        if self.agreed.ecn && plan.why == Why::Next && plan.len > 0 && !again {
+            self.marks -= Marks::ECN_REDUCED;
+        }
         if end != plan.seq && plan.why != Why::Probe {
             self.sequence_sent(shared, now, plan, again);
         }

@@ -8,6 +8,7 @@ use crate::profile::TcpProfile;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::shared::Shared;
 use crate::tcp::state;
+use crate::tcp::written::Says;
 
 impl Connection {
     /// SEND (RFC 9293, 3.10.2).
@@ -39,14 +40,29 @@ impl Connection {
         let limit = self.options.send_buffer as usize;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);
         self.marks.set(Marks::MORE, flags.contains(SendFlags::MORE));
+        if taken > 0 {
+            self.note_flags(flags, taken == data.len());
+        }
         if taken < data.len() {
             self.marks |= Marks::SEND_BLOCKED;
+        }
+        if flags.contains(SendFlags::OOB) && taken > 0 {
+            self.mark_urgent();
         }
         self.note_limit(now);
         if taken == 0 && !data.is_empty() {
             return Err(SocketError::EAGAIN);
         }
         Ok(taken)
+    }
+
+    /// What was said about the octets that were just queued; `whole`: all of them were.
+    pub fn note_flags(&mut self, flags: SendFlags, whole: bool) {
+        let says = Says {
+            record_ends: flags.contains(SendFlags::EOR) && whole,
+            lent: flags.contains(SendFlags::ZEROCOPY) && self.options.rare().zero_copy,
+        };
+        self.note_write(self.snd.buffer_start().plus(self.outbox.len()), says);
     }
 
     /// RECEIVE (RFC 9293, 3.10.3). What the window grows by is told when it is worth a segment.
@@ -56,6 +72,11 @@ impl Connection {
         to: &mut [u8],
         flags: RecvFlags,
     ) -> Result<usize, SocketError> {
+        if flags.contains(RecvFlags::OOB) {
+            return self.recv_urgent(shared, to);
+        }
+        let most = self.until_mark(shared, to.len());
+        let to = &mut to[..most];
         if !self.inbox.is_empty() {
             let n = if flags.is_empty() {
                 self.inbox.read(&mut shared.pool, to)
@@ -118,7 +139,7 @@ impl Connection {
             return Err(SocketError::ENOTCONN);
         }
         if how != How::Write {
-            self.marks |= Marks::READ_SHUT | Marks::NEWS;
+            self.marks |= Marks::READ_SHUT | Marks::NEWS_OF_ALL;
             self.inbox.discard(&mut shared.pool);
         }
         if how != How::Read {

@@ -129,6 +129,10 @@ impl<'a> Segment<'a> {
     pub fn window(&self) -> u16 {
         self.header.window.get()
     }
+    /// The urgent pointer, relative to SEG.SEQ.
+    pub fn urgent(&self) -> u16 {
+        self.header.urgent.get()
+    }
     /// SEG.LEN: octets of sequence space, SYN and FIN counted.
     pub fn seq_len(&self) -> u32 {
         let control = u32::from(self.flags().contains(Flags::SYN))

@@ -136,6 +136,30 @@ impl<'a> Repr<'a> {
     }
 }
 
+/// Writes the header of a datagram whose payload is already in its place. `sum`: the pseudo-header's. `partial`: the
+/// device completes it.
+pub fn write_header(datagram: &mut [u8], (src, dst): (u16, u16), mut sum: Sum, partial: bool) {
+    let Ok(wire_len) = u16::try_from(datagram.len()) else {
+        panic!("a datagram's length has 16 bits");
+    };
+    let (header, payload) = header_mut::<Header>(datagram);
+    header.src_port.set(src);
+    header.dst_port.set(dst);
+    header.len.set(wire_len);
+    header.checksum.set(0);
+    let value = if partial {
+        sum.partial()
+    } else {
+        sum.add(header.as_bytes());
+        sum.add(payload);
+        match sum.finish() {
+            0 => 0xFFFF,
+            sum => sum,
+        }
+    };
+    header.checksum.set(value);
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;

@@ -149,6 +149,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "a crash is treated as a shutdown, and nobody builds the domain again",
     },
     Mutant {
+        scenario: "scenarios/world/lost-wakeup.kdl",
+        file: "stack/src/os/interfaces.rs",
+        line: "more |= vif.final_check(xen)? && heeds;",
+        broken: "more |= vif.final_check(xen)? && !heeds;",
+        why: "the last look at the rings changes nothing, and what came just before it is never seen",
+    },
+    Mutant {
         scenario: "scenarios/world/machine-power-failure.kdl",
         file: "stack/src/tcp/reset.rs",
         line: "if segment.has(Flags::RST) {",

@@ -6,9 +6,7 @@ use stack::kernel::{builtin, own_stack};
 use stack::os::{Os, Unikernel};
 use stack::stack::Stack;
 use xen_abi::{Guest, Sink};
-use xenemu::config::{
-    Action, Costs, DomainConfig, ForcedSwitch, GuestFactory, MachineConfig, OnExit, VifConfig,
-};
+use xenemu::config::{Action, Costs, DomainConfig, GuestFactory, MachineConfig, OnExit, VifConfig};
 use xenemu::event::{Event, Record, Source};
 use xenemu::inspect::LeakReport;
 use xenemu::machine::Machine;
@@ -63,7 +61,7 @@ where
     })
 }
 
-fn machine(schedule: Vec<ForcedSwitch>) -> Machine {
+fn machine() -> Machine {
     Machine::new(MachineConfig {
         name: "box".into(),
         origin: 0,
@@ -75,7 +73,7 @@ fn machine(schedule: Vec<ForcedSwitch>) -> Machine {
         first_frame: 0,
         first_seq: 0,
         costs: Costs::default(),
-        schedule,
+        schedule: Vec::new(),
     })
 }
 
@@ -88,15 +86,7 @@ pub struct Seen {
 impl Seen {
     /// Runs the machine in windows of at most `window` nanoseconds.
     pub fn run(actions: Vec<Action>, window: u64, limit: Time) -> Seen {
-        Self::drive(machine(Vec::new()), actions, window, limit)
-    }
-
-    /// Runs the machine with switches forced.
-    pub fn run_scheduled(actions: Vec<Action>, schedule: Vec<ForcedSwitch>) -> Seen {
-        Self::drive(machine(schedule), actions, SECOND, Time(30 * SECOND))
-    }
-
-    fn drive(mut machine: Machine, actions: Vec<Action>, window: u64, limit: Time) -> Seen {
+        let mut machine = machine();
         for action in actions {
             machine.act(Time::ZERO, action).expect("the action is done");
         }

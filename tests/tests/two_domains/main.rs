@@ -3,8 +3,6 @@
 //!
 //! - [`bench`]: a machine, domains on it, and what is seen of them.
 //! - [`traffic`]: what the domains say to each other.
-//! - [`lost_wakeup`]: a guest that does not look a last time at its rings, caught by a schedule.
 
 mod bench;
-mod lost_wakeup;
 mod traffic;

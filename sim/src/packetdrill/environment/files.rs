@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::host::HostSocket;
 use super::{Environment, Failure, Host};
 use stack::event::TcpState;
+use stack::tcp::Listed;
 
 /// Where Linux shows its settings as files.
 const SETTINGS: &str = "/proc/sys/";
@@ -50,7 +50,7 @@ fn listing(host: &mut dyn Host, ipv6: bool) -> String {
     let mut text = String::from("  sl  local_address rem_address   st tx_queue rx_queue\n");
     let sockets = host.sockets().into_iter();
     for (n, socket) in sockets.filter(|s| s.local.is_ipv6() == ipv6).enumerate() {
-        let HostSocket { local, remote, .. } = socket;
+        let Listed { local, remote, .. } = socket;
         let (local, remote, state) = (hex(local), hex(remote), state(socket.state));
         writeln!(
             text,

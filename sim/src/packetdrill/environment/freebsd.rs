@@ -2,7 +2,7 @@
 
 use stack::profile::{Blackhole, CongestionAlgorithm};
 
-use super::sysctl::Effect::{ForgetPeers, Nothing, Profile};
+use super::sysctl::Effect::{ForgetPeers, Nothing, Profile, ProfileThenForget};
 use super::sysctl::{BadValue, Sysctl, Value};
 
 /// A buffer's size, bytes: at most 1 GiB.
@@ -12,6 +12,22 @@ fn size(value: Value<'_>) -> Result<usize, BadValue> {
 
 /// All that are known.
 pub const SETTINGS: &[Sysctl] = &[
+    Sysctl {
+        name: "net.inet.tcp.fastopen.server_enable",
+        initial: "0",
+        effect: Profile(|p, v| {
+            p.tcp.fast_open.server = v.flag()?;
+            Ok(())
+        }),
+    },
+    Sysctl {
+        name: "net.inet.tcp.fastopen.client_enable",
+        initial: "1",
+        effect: ProfileThenForget(|p, v| {
+            p.tcp.fast_open.client = v.flag()?;
+            Ok(())
+        }),
+    },
     Sysctl {
         name: "net.inet.tcp.rfc1323",
         initial: "1",
@@ -239,16 +255,6 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.inet.tcp.ecn.maxretries",
         initial: "1",
-        effect: Nothing(NOT_YET),
-    },
-    Sysctl {
-        name: "net.inet.tcp.fastopen.client_enable",
-        initial: "1",
-        effect: Nothing(NOT_YET),
-    },
-    Sysctl {
-        name: "net.inet.tcp.fastopen.server_enable",
-        initial: "0",
         effect: Nothing(NOT_YET),
     },
     Sysctl {

@@ -1,23 +1,13 @@
 //! The machine under test, as commands see it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::event::TcpState;
 use stack::profile::Profile;
+use stack::tcp::Listed;
 
 use super::Failure;
-
-/// A TCP socket in a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostSocket {
-    pub local: SocketAddr,
-    /// All zeros if there is no peer.
-    pub remote: SocketAddr,
-    pub state: TcpState,
-    /// A process holds it.
-    pub owned: bool,
-}
 
 /// What a route says about the way to a host; none: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,9 +28,9 @@ pub trait Host {
     fn set_profile(&mut self, profile: Rc<Profile>);
 
     /// All TCP sockets, half-open connections counted.
-    fn sockets(&self) -> Vec<HostSocket>;
+    fn sockets(&self) -> Vec<Listed>;
 
-    /// Drops every connection in the state, without a word to its peer (tcpdrop(8)).
+    /// Aborts every connection in the state (tcpdrop(8)).
     fn drop_connections(&mut self, state: TcpState);
 
     /// Forgets what was learned of peers: path MTUs, round-trip times, Fast Open cookies.

@@ -3,10 +3,49 @@
 use stack::profile::CongestionAlgorithm;
 
 use super::sysctl::Effect::{Nothing, Profile};
-use super::sysctl::Sysctl;
+use super::sysctl::{BadValue, Sysctl};
+
+/// Four words in hexadecimal, each the least octet first.
+fn key(text: &str) -> Result<[u8; 16], BadValue> {
+    const FORM: BadValue = "a key is four words of eight hexadecimal digits";
+    let mut key = [0; 16];
+    let mut words = text.split('-');
+    for place in key.chunks_exact_mut(4) {
+        let is_word = |w: &&str| w.len() == 8 && w.bytes().all(|b| b.is_ascii_hexdigit());
+        let word = words.next().filter(is_word).ok_or(FORM)?;
+        let word = u32::from_str_radix(word, 16).map_err(|_| FORM)?;
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    match words.next() {
+        None => Ok(key),
+        Some(_) => Err(FORM),
+    }
+}
 
 /// All that are known.
 pub const SETTINGS: &[Sysctl] = &[
+    Sysctl {
+        name: "net.ipv4.tcp_fastopen",
+        initial: "1",
+        effect: Profile(|p, v| {
+            let bits = v.between(0, u64::from(u32::MAX))?;
+            let fast_open = &mut p.tcp.fast_open;
+            fast_open.client = bits & 1 != 0;
+            fast_open.server = bits & 2 != 0;
+            fast_open.client_without_cookie = bits & 4 != 0;
+            fast_open.server_without_cookie = bits & 0x200 != 0;
+            fast_open.every_listener = bits & 0x400 != 0;
+            Ok(())
+        }),
+    },
+    Sysctl {
+        name: "net.ipv4.tcp_dsack",
+        initial: "1",
+        effect: Profile(|p, v| {
+            p.tcp.recovery.dsack = v.flag()?;
+            Ok(())
+        }),
+    },
     Sysctl {
         name: "net.ipv4.tcp_rmem",
         initial: "4096 131072 6291456",
@@ -145,11 +184,6 @@ pub const SETTINGS: &[Sysctl] = &[
         effect: Nothing(NOT_YET),
     },
     Sysctl {
-        name: "net.ipv4.tcp_dsack",
-        initial: "1",
-        effect: Nothing(NOT_YET),
-    },
-    Sysctl {
         name: "net.ipv4.tcp_slow_start_after_idle",
         initial: "1",
         effect: Nothing(NOT_YET),
@@ -200,14 +234,17 @@ pub const SETTINGS: &[Sysctl] = &[
         effect: Nothing(NOT_YET),
     },
     Sysctl {
-        name: "net.ipv4.tcp_fastopen",
-        initial: "0x1",
-        effect: Nothing(NOT_YET),
-    },
-    Sysctl {
         name: "net.ipv4.tcp_fastopen_key",
-        initial: "00000000-00000000-00000000-00000000",
-        effect: Nothing(NOT_YET),
+        // One out of the stack's seed.
+        initial: "",
+        effect: Profile(|p, v| {
+            p.tcp.fast_open.keys = match v.word().split_once(',') {
+                None if v.word().is_empty() => [None, None],
+                None => [Some(key(v.word())?), None],
+                Some((primary, backup)) => [Some(key(primary)?), Some(key(backup)?)],
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_syncookies",

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use stack::profile::Profile;
 
 pub use failure::Failure;
-pub use host::{Host, HostSocket, RouteChange};
+pub use host::{Host, RouteChange};
 
 use super::command::Command;
 

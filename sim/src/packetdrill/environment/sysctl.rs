@@ -18,6 +18,8 @@ pub struct Sysctl {
 pub enum Effect {
     /// The profile changes.
     Profile(fn(&mut Profile, Value<'_>) -> Result<(), BadValue>),
+    /// The profile changes, and what was learned of peers is forgotten.
+    ProfileThenForget(fn(&mut Profile, Value<'_>) -> Result<(), BadValue>),
     /// What was learned of peers is forgotten, whatever the value.
     ForgetPeers,
     /// Nothing changes, for this reason.
@@ -119,13 +121,16 @@ impl Environment {
     pub fn set(&mut self, host: &mut dyn Host, name: &str, value: &str) -> Result<(), Failure> {
         let setting = find(name).ok_or_else(|| Failure::UnknownSysctl(name.to_owned()))?;
         match setting.effect {
-            Effect::Profile(apply) => {
+            Effect::Profile(apply) | Effect::ProfileThenForget(apply) => {
                 apply(&mut self.profile, Value(value)).map_err(|why| Failure::BadValue {
                     name: setting.name.to_owned(),
                     value: value.to_owned(),
                     why,
                 })?;
                 host.set_profile(self.profile());
+                if let Effect::ProfileThenForget(_) = setting.effect {
+                    host.forget_peers();
+                }
             }
             Effect::ForgetPeers => host.forget_peers(),
             Effect::Nothing(_) => {}
@@ -187,7 +192,8 @@ mod tests {
         ];
         for (booted, table) in tables {
             for setting in table {
-                let Effect::Profile(apply) = setting.effect else {
+                let (Effect::Profile(apply) | Effect::ProfileThenForget(apply)) = setting.effect
+                else {
                     continue;
                 };
                 let mut profile = booted.clone();

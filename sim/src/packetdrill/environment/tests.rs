@@ -5,15 +5,16 @@ use std::rc::Rc;
 
 use stack::event::TcpState;
 use stack::profile::{MS, Profile};
+use stack::tcp::Listed;
 
-use super::{Environment, Failure, Host, HostSocket, RouteChange};
+use super::{Environment, Failure, Host, RouteChange};
 use crate::packetdrill::command::Command;
 
 /// A machine that notes what it is told.
 #[derive(Default)]
 struct Noted {
     profile: Option<Rc<Profile>>,
-    sockets: Vec<HostSocket>,
+    sockets: Vec<Listed>,
     counters: Vec<(&'static str, u64)>,
     dropped: Vec<TcpState>,
     forgotten: u32,
@@ -25,7 +26,7 @@ impl Host for Noted {
     fn set_profile(&mut self, profile: Rc<Profile>) {
         self.profile = Some(profile);
     }
-    fn sockets(&self) -> Vec<HostSocket> {
+    fn sockets(&self) -> Vec<Listed> {
         self.sockets.clone()
     }
     fn drop_connections(&mut self, state: TcpState) {
@@ -47,8 +48,8 @@ impl Host for Noted {
     }
 }
 
-fn socket(local: &str, state: TcpState) -> HostSocket {
-    HostSocket {
+fn socket(local: &str, state: TcpState) -> Listed {
+    Listed {
         local: local.parse().expect("an address"),
         remote: "192.0.2.1:4000".parse().expect("an address"),
         state,
@@ -134,7 +135,7 @@ fn a_pipe_counts_sockets_by_state() {
 #[test]
 fn a_listener_is_in_the_list_of_sockets_by_its_port_in_hexadecimal() {
     let (mut environment, mut host) = linux();
-    host.sockets = vec![HostSocket {
+    host.sockets = vec![Listed {
         remote: "0.0.0.0:0".parse().expect("an address"),
         ..socket("192.168.0.1:8080", TcpState::Listen)
     }];

@@ -194,7 +194,7 @@ pub const WORDS: &[Word] = &[
         "option-sweep",
         RAW,
         &[arg("address", Endpoint)],
-        "Sends a SYN with each malformed TCP option list of four bytes, each from a new port.",
+        "Sends a SYN with each malformed TCP option list of four bytes, 128 at a time, and resets them.",
     )
-    .with(&[&[default("gap", Duration, "1ms", "between two")]]),
+    .with(&[&[default("gap", Duration, "25ms", "from the SYNs of a batch to their RSTs: longer than a round trip")]]),
 ];

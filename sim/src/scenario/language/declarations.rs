@@ -186,14 +186,14 @@ pub const WORDS: &[Word] = &[
         "schedule",
         &[Place::Machine],
         &[],
-        "Forced switches of the machine's CPU: races written down.",
+        "Forced switches of the machine's CPU: a race, written down. Inside a guest's run nobody else acts, but what is forced here and, with cpu=\"counted\", what dom0 has due.",
     )
     .holding(Place::Schedule),
     Word::new(
         "switch",
         &[Place::Schedule],
         &[],
-        "At a domain's n-th call of the hypervisor another actor takes some steps first.",
+        "Before a domain's n-th call (a hypercall, a look at the clock, an access to memory that it shares) one of dom0's actors takes steps of its own, one such call each. A switch that never comes fails the run.",
     )
     .with(&[&[
         required("domain", Domain, "whose calls are counted"),

@@ -276,7 +276,17 @@ pub const GUESTS: &[&str] = &[
     "script",
     "raw",
     "http-2014",
+    "script-no-final-check",
 ];
+
+/// Where the commands stand that a guest takes; most take none.
+pub fn commands_of(guest: &str) -> Option<Place> {
+    match guest {
+        "script" | "script-no-final-check" => Some(Place::Script),
+        "raw" => Some(Place::Raw),
+        _ => None,
+    }
+}
 
 /// Every word, in the order of the reference.
 pub fn words() -> impl Iterator<Item = &'static Word> {

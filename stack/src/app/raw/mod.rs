@@ -3,8 +3,10 @@
 //! - [`notation`]: segments in tcpdump's notation
 //! - [`segment`]: from a notation to bytes, and back to whether it matches
 //! - [`peer`]: ARP, IPv4 with the evil bit, and flows
+//! - [`malformed`]: lists of options that no correct sender writes
 //! - [`script`]: the commands
 
+pub mod malformed;
 pub mod notation;
 pub mod peer;
 pub mod script;

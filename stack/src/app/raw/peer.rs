@@ -109,6 +109,15 @@ impl RawPeer {
         Ok(id)
     }
 
+    /// Begins an open flow anew: another connection between the same ports, whose first sequence number is `iss`.
+    pub fn reopen(&mut self, id: FlowId, iss: SeqNumber) {
+        let slot = &mut self.slots[id.0];
+        if let State::Open(flow) = &mut slot.state {
+            (flow.iss, flow.irs) = (iss, None);
+        }
+        slot.inbox.clear();
+    }
+
     /// Opens a flow that the first SYN to `port` completes.
     pub fn listen_on(&mut self, port: u16) -> Result<FlowId, PeerError> {
         self.add(State::Listening { port })

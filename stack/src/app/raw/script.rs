@@ -4,10 +4,12 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 
+use super::malformed;
 use super::notation::{self, Number, OptionSpec, SegmentSpec, flag};
 use super::peer::{FlowId, PeerError, RawPeer};
 use super::segment::{self, Flow, Received};
@@ -20,10 +22,8 @@ use crate::seq::SeqNumber;
 
 /// First port of a sweep and of flows that name none.
 const FIRST_PORT: u16 = 40_000;
-/// Kinds of options that a sweep tries: those a TCP might know, and experimental ones.
-const SWEEP_KINDS: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 30, 34, 253, 254, 255];
-/// Lengths that a sweep tries.
-const SWEEP_LENGTHS: [u8; 8] = [0, 1, 2, 3, 4, 5, 40, 255];
+/// SYN segments that a sweep sends at once: half of what a listener holds half open, and of a transmit ring.
+const SWEEP_BATCH: usize = 128;
 
 /// A raw guest's named flows, shared by its blocks.
 #[derive(Clone)]
@@ -137,59 +137,47 @@ impl RawScript {
         }
     }
 
-    /// Sends a SYN for each malformed list of four bytes, each from a port of its own.
+    /// Sends a SYN with each malformed list of four bytes, a batch at a time, each of a batch from a port of its own. A
+    /// gap later it resets them, as a host that changed its mind: no queue of half-open connections gets full, so every
+    /// list comes before the parser.
     async fn sweep(&self, remote: &str, gap: u64) -> Outcome {
         let remote: SocketAddr = remote
             .parse()
             .map_err(|_| format!("not an address and port: {remote:?}"))?;
-        let mut sent = 0;
-        for list in malformed_lists() {
-            let spec = SegmentSpec {
-                flags: flag::SYN,
-                seq: Some((Number::Relative(0), 0)),
-                options: Some([OptionSpec::Hex(list.into())].into()),
-                ..SegmentSpec::default()
-            };
-            let id = self.open(remote, self.port())?;
-            self.send(id, &spec)?;
-            sent += 1;
+        let flows: Result<Vec<FlowId>, String> = (0..SWEEP_BATCH)
+            .map(|_| self.open(remote, self.port()))
+            .collect();
+        let flows = flows?;
+        let mut syn = SegmentSpec {
+            flags: flag::SYN,
+            seq: Some((Number::Relative(0), 0)),
+            ..SegmentSpec::default()
+        };
+        let reset = SegmentSpec {
+            flags: flag::RST,
+            seq: Some((Number::Relative(1), 0)),
+            ..SegmentSpec::default()
+        };
+        let (mut lists, mut sent) = (malformed::lists(), 0);
+        loop {
+            let mut batch = 0;
+            for (&id, list) in flows.iter().zip(&mut lists) {
+                let iss = SeqNumber(self.os.random() as u32);
+                self.peer.borrow_mut().reopen(id, iss);
+                syn.options = Some([OptionSpec::Hex(list.into())].into());
+                self.send(id, &syn)?;
+                batch += 1;
+            }
+            if batch == 0 {
+                return Ok(format!("{sent} lists"));
+            }
             self.os.sleep(gap).await;
+            for &id in &flows[..batch] {
+                self.send(id, &reset)?;
+            }
+            sent += batch;
         }
-        Ok(format!("{sent} lists"))
     }
-}
-
-/// Every list of four bytes `kind length 0 0`, and the same behind a NOP, over the kinds and lengths above, that no
-/// correct sender would write: a length below 2, one that leads out of the list, or one that is wrong for its kind.
-/// The first is the one that stopped a stack in 2014: `01 02 00 00`.
-pub fn malformed_lists() -> impl Iterator<Item = [u8; 4]> {
-    let pairs = || {
-        SWEEP_KINDS
-            .into_iter()
-            .flat_map(|k| SWEEP_LENGTHS.into_iter().map(move |l| (k, l)))
-    };
-    let behind_nop = pairs()
-        .filter(|&(k, l)| malformed(k, l, 3))
-        .map(|(k, l)| [1, k, l, 0]);
-    let in_front = pairs()
-        .filter(|&(k, l)| malformed(k, l, 4))
-        .map(|(k, l)| [k, l, 0, 0]);
-    behind_nop.chain(in_front)
-}
-
-/// Whether an option of `kind` and `length` is malformed where `room` bytes are left.
-fn malformed(kind: u8, length: u8, room: u8) -> bool {
-    let right = match kind {
-        // End of list and NOP have no length: what follows is another option.
-        0 | 1 => return false,
-        2 => length == 4,
-        3 => length == 3,
-        4 => length == 2,
-        5 => length >= 10 && length % 8 == 2,
-        8 => length == 10,
-        _ => length >= 2,
-    };
-    !right || length > room
 }
 
 impl Perform for RawScript {
@@ -253,27 +241,5 @@ impl Perform for RawScript {
                 other.word()
             )),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sweep_begins_with_the_list_of_2014() {
-        assert_eq!(malformed_lists().next(), Some([1, 2, 0, 0]));
-    }
-
-    #[test]
-    fn the_sweep_has_no_list_twice_and_none_that_is_well_formed() {
-        let lists: alloc::vec::Vec<_> = malformed_lists().collect();
-        let unique: alloc::collections::BTreeSet<_> = lists.iter().collect();
-        assert_eq!(unique.len(), lists.len());
-        assert!(!lists.contains(&[2, 4, 0, 0]), "an MSS of 0 is well formed");
-        assert!(
-            !lists.contains(&[1, 3, 3, 0]),
-            "NOP and a window scale are well formed"
-        );
     }
 }

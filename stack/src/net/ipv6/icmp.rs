@@ -98,16 +98,8 @@ pub fn report(quoted: &Packet<'_>, error: IcmpError, fuel: &Fuel) -> Result<Repo
         upper.protocol = fragment.next_header;
     }
     let behind = quoted.bytes().get(upper.at..).unwrap_or(&[]);
-    let Some(&[a, b, c, d, e, f, g, h]) = behind.first_chunk() else {
-        return Err("bad quotation");
-    };
-    Ok(Report {
-        protocol: upper.protocol,
-        local: (quoted.src(), u16::from_be_bytes([a, b])).into(),
-        remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
-        seq: u32::from_be_bytes([e, f, g, h]),
-        error,
-    })
+    let ends = (quoted.src().into(), quoted.dst().into());
+    Report::of(upper.protocol, ends, behind, error)
 }
 
 /// The error for a protocol that we do not speak, named at `pointer`.

@@ -230,7 +230,7 @@ fn sending_unconnected_fails_as_the_kernel_has_it() {
 
 #[test]
 fn sending_to_an_address_connects_where_that_is_the_habit() {
-    let mut lab = Lab::new(Personality::freebsd());
+    let mut lab = Lab::with_profile(Personality::freebsd(), &Profile::freebsd());
     let listener = lab.listener(Status::empty());
     let fd = lab.socket(0, nonblocking());
     let to_server = Call::Send {
@@ -245,7 +245,7 @@ fn sending_to_an_address_connects_where_that_is_the_habit() {
     assert_eq!(lab.value(1, read(server, 1000)), 100);
     // On a connected one the address does not matter.
     assert_eq!(lab.value(0, to_server.clone()), 100);
-    lab.run(10);
+    lab.run(200);
     assert_eq!(lab.value(1, read(server, 1000)), 100);
 
     let mut lab = Lab::new(Personality::linux());

@@ -207,6 +207,9 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: option.map(|octets| (octets, false)),
+            urgent: None,
+            ce: false,
+            udp_port: 0,
         };
         let mut pending = Pending::default();
         judge(

@@ -12,7 +12,7 @@ fn icmp(solo: &mut Solo, seq: u32, error: IcmpError) {
     let (local, peer) = (solo.local, solo.peer);
     solo.host
         .tcp
-        .icmp_error(solo.now, local, peer, quoted, error);
+        .icmp_error(solo.now, local, peer, quoted, 0, error);
 }
 
 #[test]

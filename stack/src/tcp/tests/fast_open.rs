@@ -208,7 +208,7 @@ fn a_path_that_takes_no_such_syn_gets_a_plain_one_at_once() {
     let error = IcmpError::PacketTooBig { mtu: 840 };
     solo.host
         .tcp
-        .icmp_error(solo.now, local, peer, quoted, error);
+        .icmp_error(solo.now, local, peer, quoted, 0, error);
     assert_eq!(sent(&mut solo), [("S 0:0(0)".into(), None)]);
     solo.inject(seg("S.", 0).ack(1).options(&NO_OPTIONS));
     assert_eq!(

@@ -7,19 +7,26 @@
 //! - `loss`: retransmission and recovery
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
+//! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
+//! - `urgent`: a mark in the stream
+//! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
 
 mod chaos;
 mod closing;
+mod ecn;
 mod errors;
 mod fast_open;
 mod flow;
 mod hostile;
 mod loss;
 mod opening;
+mod profiles;
 mod requirements;
 mod stream;
+mod udp_tunnel;
+mod urgent;
 mod util;

@@ -153,6 +153,7 @@ pub struct Seg<'a> {
     pub seq: u32,
     pub ack: u32,
     pub win: u16,
+    pub urg: u16,
     pub options: &'a [u8],
     pub text: &'a [u8],
 }
@@ -164,6 +165,7 @@ pub fn seg(flags: &str, seq: u32) -> Seg<'_> {
         seq,
         ack: 0,
         win: 65_535,
+        urg: 0,
         options: &[],
         text: &[],
     }
@@ -175,6 +177,9 @@ impl<'a> Seg<'a> {
     }
     pub fn win(self, win: u16) -> Seg<'a> {
         Seg { win, ..self }
+    }
+    pub fn urg(self, urg: u16) -> Seg<'a> {
+        Seg { urg, ..self }
     }
     pub fn options(self, options: &'a [u8]) -> Seg<'a> {
         Seg { options, ..self }
@@ -193,6 +198,10 @@ pub struct Solo {
     irs: SeqNumber,
     pub local: SocketAddr,
     pub peer: SocketAddr,
+    /// The peer's UDP port, if it sends its segments in datagrams.
+    pub udp_port: u16,
+    /// The ECN bits of the packets that the peer sends.
+    pub ecn: u8,
 }
 
 impl Solo {
@@ -204,6 +213,8 @@ impl Solo {
             irs: SeqNumber(u32::MAX - 10),
             local: at(LOCAL),
             peer: at(PEER),
+            udp_port: 0,
+            ecn: 0,
         }
     }
 
@@ -239,6 +250,9 @@ impl Solo {
                 'R' => Flags::RST,
                 'P' => Flags::PSH,
                 '.' => Flags::ACK,
+                'E' => Flags::ECE,
+                'W' => Flags::CWR,
+                'U' => Flags::URG,
                 _ => panic!("no flag is called {c}"),
             };
         }
@@ -252,7 +266,8 @@ impl Solo {
         bytes.extend(ack.to_be_bytes());
         bytes.extend([offset << 4, flags.bits()]);
         bytes.extend(s.win.to_be_bytes());
-        bytes.extend([0; 4]);
+        bytes.extend([0; 2]);
+        bytes.extend(s.urg.to_be_bytes());
         bytes.extend(s.options);
         bytes.extend(s.text);
         let mut sum = Sum::pseudo(self.peer.ip(), self.local.ip(), PROTOCOL, bytes.len());
@@ -261,8 +276,9 @@ impl Solo {
         let ip = IpInfo {
             src: self.peer.ip(),
             dst: self.local.ip(),
-            ecn: 0,
+            ecn: self.ecn,
             ttl: 64,
+            udp_port: self.udp_port,
         };
         self.host.tcp.receive(self.now, &ip, &bytes, false);
     }
@@ -307,6 +323,9 @@ impl Solo {
             (Flags::FIN, 'F'),
             (Flags::RST, 'R'),
             (Flags::PSH, 'P'),
+            (Flags::ECE, 'E'),
+            (Flags::CWR, 'W'),
+            (Flags::URG, 'U'),
             (Flags::ACK, '.'),
         ];
         let on = |&&(flag, _): &&(Flags, char)| segment.flags().contains(flag);
@@ -422,6 +441,7 @@ impl Pair {
                 dst: packet.dst,
                 ecn: packet.ecn,
                 ttl: packet.ttl,
+                udp_port: 0,
             };
             let bytes = if self.padded { pad(bytes, &ip) } else { bytes };
             self.hosts[to].tcp.receive(self.now, &ip, &bytes, false);

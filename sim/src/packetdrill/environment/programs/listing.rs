@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use stack::event::TcpState;
+use stack::tcp::Listed;
 
-use super::super::host::HostSocket;
 use super::super::run::Outcome;
 use super::super::{Environment, Failure, Host};
 use super::unknown;
@@ -40,7 +40,7 @@ pub fn sockstat(host: &mut dyn Host, arguments: &[&str]) -> Result<Outcome, Fail
     }
     let mut text = String::from("USER COMMAND PID FD PROTO LOCAL ADDRESS FOREIGN ADDRESS STATE\n");
     for socket in host.sockets() {
-        let HostSocket { local, remote, .. } = socket;
+        let Listed { local, remote, .. } = socket;
         let wanted = if local.is_ipv4() { v4 } else { v6 };
         if !wanted || port.is_some_and(|port| port != local.port() && port != remote.port()) {
             continue;

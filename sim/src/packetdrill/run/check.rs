@@ -1,0 +1,167 @@
+//! A live packet against the line of the script that expects it, by the rules of both tools: what is always compared,
+//! what only if the script says it, and what never.
+
+use super::live::{Live, Tcp};
+use super::remote::Remote;
+use super::wire_options;
+use crate::packetdrill::ip::{Ecn, IpInfo};
+use crate::packetdrill::options::Options;
+use crate::packetdrill::tcp::{Segment, Start};
+use crate::packetdrill::tcp_option::{TcpOption, Timestamp};
+
+/// A field in which a live packet differs from what the script says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The field's name.
+    pub field: &'static str,
+    pub expected: String,
+    pub got: String,
+    /// The field as it stands in the live packet's line.
+    pub mark: String,
+}
+
+fn difference(
+    field: &'static str,
+    expected: impl ToString,
+    got: impl ToString,
+    mark: impl Into<String>,
+) -> Option<Difference> {
+    Some(Difference {
+        field,
+        expected: expected.to_string(),
+        got: got.to_string(),
+        mark: mark.into(),
+    })
+}
+
+/// The first field in which a segment differs; `got` is the live one in the script's words.
+pub fn segment(said: &Segment, got: &Segment, live: &Live, tcp: &Tcp) -> Option<Difference> {
+    if said.udp != got.udp {
+        let text = |udp: Option<crate::packetdrill::tcp::Ports>| match udp {
+            None => "none".to_owned(),
+            Some(ports) => ports.to_string(),
+        };
+        let mark = got
+            .udp
+            .map_or(String::new(), |ports| format!("/udp({ports})"));
+        return difference("UDP ports", text(said.udp), text(got.udp), mark);
+    }
+    if said.flags != got.flags {
+        return difference("flags", said.flags, got.flags, got.flags.to_string());
+    }
+    if tcp.reserved != 0 {
+        return difference("reserved bits", 0, tcp.reserved, "");
+    }
+    let sequence = got.sequence.to_string();
+    if said.sequence.start != Start::Any && said.sequence.start != got.sequence.start {
+        return difference("sequence number", said.sequence, got.sequence, sequence);
+    }
+    if usize::from(said.sequence.len) != tcp.text.len() {
+        let (said, got) = (said.sequence.len, tcp.text.len());
+        return difference("length", said, got, sequence);
+    }
+    if said.ack.unwrap_or(0) != got.ack.unwrap_or(0) {
+        let mark = got.ack.map_or(String::new(), |ack| format!("ack {ack}"));
+        let (said, got) = (said.ack.unwrap_or(0), got.ack.unwrap_or(0));
+        return difference("acknowledgement", said, got, mark);
+    }
+    if let (Some(window), Some(live)) = (said.window, got.window)
+        && window != live
+    {
+        return difference("window", window, live, format!("win {live}"));
+    }
+    if said.urgent.unwrap_or(0) != tcp.urgent {
+        let mark = format!("urg {}", tcp.urgent);
+        return difference("urgent pointer", said.urgent.unwrap_or(0), tcp.urgent, mark);
+    }
+    if !same_options(&said.options, &got.options, live.options(tcp)) {
+        let mark = got.options.to_string().trim_start().to_owned();
+        let text = |options: &Options| match options.to_string().trim_start() {
+            "" => "none".to_owned(),
+            text => text.to_owned(),
+        };
+        return difference("options", text(&said.options), text(&got.options), mark);
+    }
+    match live.text(tcp).iter().all(|byte| *byte == 0) {
+        true => None,
+        false => difference("text", "zeros", "something else", ""),
+    }
+}
+
+/// Options are the same bytes in the same order; a timestamp was judged when it was named.
+fn same_options(said: &Options, got: &Options, bytes: &[u8]) -> bool {
+    match (said, got) {
+        (Options::Any, _) => true,
+        (Options::Raw(raw), _) => raw == bytes,
+        (Options::These(_), Options::Raw(_) | Options::Any) => false,
+        (Options::These(said), Options::These(got)) => {
+            said.len() == got.len() && said.iter().zip(got).all(|(a, b)| same_option(a, b))
+        }
+    }
+}
+
+fn same_option(said: &TcpOption, got: &TcpOption) -> bool {
+    let bytes = |option: &TcpOption| {
+        let mut bytes = Vec::new();
+        wire_options::emit(option, &mut bytes);
+        bytes
+    };
+    match (said, got) {
+        (
+            TcpOption::Timestamp(Timestamp { val: said, .. }),
+            TcpOption::Timestamp(Timestamp { val: got, .. }),
+        ) => said.is_none() || said == got,
+        // A digest over what the script cannot know.
+        (TcpOption::Md5(crate::packetdrill::tcp_option::Md5::Valid), TcpOption::Md5(_)) => true,
+        _ => bytes(said) == bytes(got),
+    }
+}
+
+/// The first mark of the IP header that differs: only those are compared that the script says.
+pub fn marks(said: &IpInfo, live: &Live, remote: &mut Remote) -> Option<Difference> {
+    let tos = live.ip.tos;
+    if let Some(ecn) = said.ecn {
+        let holds = match ecn {
+            Ecn::NotCapable => tos & 3 == 0,
+            Ecn::Ect1 => tos & 3 == 1,
+            Ecn::Ect0 => tos & 3 == 2,
+            Ecn::Ce => tos & 3 == 3,
+            Ecn::AnyEct => matches!(tos & 3, 1 | 2),
+        };
+        if !holds {
+            return difference("ECN", format!("{ecn:?}"), tos & 3, "");
+        }
+    }
+    if let Some(whole) = said.tos
+        && whole != tos
+    {
+        return difference(
+            "type of service",
+            format!("{whole:#04x}"),
+            format!("{tos:#04x}"),
+            "",
+        );
+    }
+    if let Some(dscp) = said.dscp
+        && dscp != tos >> 2
+    {
+        return difference(
+            "DSCP",
+            format!("{dscp:#04x}"),
+            format!("{:#04x}", tos >> 2),
+            "",
+        );
+    }
+    if let Some(ttl) = said.ttl
+        && ttl != live.ip.ttl
+    {
+        return difference("time to live", ttl, live.ip.ttl, "");
+    }
+    if let Some(label) = said.flow_label
+        && !remote.flow_label_holds(label, live.ip.flow_label)
+    {
+        let got = format!("{:#x}", live.ip.flow_label);
+        return difference("flow label", format!("{label:#x}"), got, "");
+    }
+    None
+}

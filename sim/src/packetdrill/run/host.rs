@@ -1,0 +1,28 @@
+//! What commands in back quotes can do to the stack on the raw path.
+
+use std::rc::Rc;
+
+use stack::event::TcpState;
+use stack::profile::Profile;
+use stack::tcp::Listed;
+
+use super::raw::Raw;
+use crate::packetdrill::environment::Host;
+
+impl Host for Raw {
+    fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.stack.set_profile(profile);
+    }
+
+    fn sockets(&self) -> Vec<Listed> {
+        self.stack.tcp_sockets()
+    }
+
+    fn drop_connections(&mut self, state: TcpState) {
+        self.stack.drop_tcp_connections(state);
+    }
+
+    fn forget_peers(&mut self) {
+        self.stack.forget_peers();
+    }
+}

@@ -1,0 +1,22 @@
+//! What is tested: a stack with a process on it, on some way to the network. The runner knows no more of it than this.
+
+use stack::posix::{Answer, Call, Outcome};
+use xenemu::abi::Instant;
+
+use crate::packetdrill::environment::Host;
+
+/// A stack under test. Time comes in, and never goes back.
+pub trait Subject {
+    /// Takes an IP packet from the network, at whatever length.
+    fn receive(&mut self, now: Instant, packet: &[u8]);
+    /// Does what is due now, and hands over the IP packets that it sends.
+    fn run(&mut self, now: Instant, sent: &mut dyn FnMut(Vec<u8>));
+    /// When it has something to do next.
+    fn poll_at(&self, now: Instant) -> Option<Instant>;
+    /// Makes a call.
+    fn call(&mut self, now: Instant, call: &Call) -> Outcome;
+    /// Asks again for the answer of the call that blocks.
+    fn resume(&mut self, now: Instant) -> Option<Answer>;
+    /// What commands see of it.
+    fn host(&mut self) -> &mut dyn Host;
+}

@@ -1,0 +1,40 @@
+//! The stack as its administrator sees it: settings, sockets, and what is remembered of others.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use super::Stack;
+use crate::event::TcpState;
+use crate::net::path_mtu::PathMtus;
+use crate::profile::Profile;
+use crate::tcp::Listed;
+
+impl Stack {
+    /// Another profile, as an administrator's settings change: TCP asks the new one at every step, and a connection keeps
+    /// only what its handshake has settled. What lies below the transports stays as it was made.
+    pub fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.tcp.set_profile(profile.clone());
+        self.profile = profile;
+    }
+
+    /// All TCP sockets, connections that no handle leads to among them.
+    pub fn tcp_sockets(&self) -> Vec<Listed> {
+        self.tcp.list()
+    }
+
+    /// Ends all TCP connections in a state, without a word to anybody (`tcpdrop(8)`).
+    pub fn drop_tcp_connections(&mut self, state: TcpState) {
+        self.tcp.drop_connections(state);
+    }
+
+    /// Forgets what was learnt of other hosts: Fast Open cookies, path MTUs, what else a cache of hosts holds.
+    pub fn forget_peers(&mut self) {
+        self.tcp.forget_destinations();
+        self.output.paths = PathMtus::default();
+    }
+
+    /// ICMP errors about segments that are not under way (RFC 5927, 4.1), as Linux counts them.
+    pub fn out_of_window_icmps(&self) -> u64 {
+        self.tcp.out_of_window_icmps()
+    }
+}
