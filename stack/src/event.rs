@@ -81,6 +81,10 @@ pub enum TcpNote {
     Renege = 7,
     /// A segment was resent.
     Retransmit = 8,
+    /// A tail loss probe was sent (RFC 8985).
+    TailProbe = 9,
+    /// Retransmissions turned out to have been unnecessary.
+    Spurious = 10,
 }
 
 /// What a guest reports.
@@ -221,6 +225,8 @@ xen_abi::fields!(enum TcpNote {
     6 => ListenOverflow {},
     7 => Renege {},
     8 => Retransmit {},
+    9 => TailProbe {},
+    10 => Spurious {},
 });
 
 xen_abi::fields!(enum Layer {

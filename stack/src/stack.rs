@@ -1,9 +1,9 @@
 //! The stack: interface, neighbours, IP, ICMP, UDP and TCP put together, as the wire sees them.
 //!
-//! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never transmits; [`NetStack::transmit`]
-//! sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the device has no room for stays
-//! where it was promised. Applications come in by `sockets`, administrators by `administration`. This file makes a stack
-//! and keeps its deadlines.
+//! [`NetStack::receive`] takes a frame up as far as a socket (`input`, and `input_v6`), and never
+//! transmits; [`NetStack::transmit`] sends in a fixed order: what waits from before, ICMP, UDP, TCP (`output`). What the
+//! device has no room for stays where it was promised. Applications come in by `sockets`, administrators by `administration`.
+//! This file makes a stack and keeps its deadlines.
 
 mod administration;
 mod input;
@@ -103,11 +103,6 @@ impl Stack {
         stack.emit(&stack.output.up());
         stack.output.announce();
         stack
-    }
-
-    /// Names a neighbour by hand: it is never asked for (`ip neighbour add … nud permanent`).
-    pub fn set_neighbour(&mut self, ip: IpAddress, mac: Mac) {
-        self.output.set_neighbour(ip, mac);
     }
 
     fn emit(&self, event: &Event) {

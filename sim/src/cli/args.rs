@@ -43,7 +43,7 @@ pub enum Command {
 /// `evilbit run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files, or folders of them.
+    /// Scenario files (.kdl), packetdrill scripts (.pkt), or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Use this seed instead of the scenario's.
@@ -76,7 +76,7 @@ impl RunArgs {
 /// What to show of a run, or to write of it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
-    /// Write a capture of each interface to DIR/SCENARIO/INTERFACE.pcapng.
+    /// Write a capture of each interface to DIR/SCENARIO/INTERFACE.pcapng; of a script to DIR/SCRIPT.pcapng.
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,
     /// Write every event of the trace as JSON lines.
@@ -93,7 +93,7 @@ pub struct ViewArgs {
 /// `evilbit test`
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Scenario files, or folders of them.
+    /// Scenario files (.kdl), packetdrill scripts (.pkt), or folders of them.
     #[arg(default_value = "scenarios")]
     pub paths: Vec<PathBuf>,
     /// Write the snapshots as they are now. Refused when CI=true.

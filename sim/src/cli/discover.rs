@@ -16,13 +16,16 @@ pub enum Sort {
     Scenario,
     /// packetdrill scripts, `.pkt`.
     Script,
+    /// Either.
+    Any,
 }
 
 impl Sort {
-    fn extension(self) -> &'static str {
+    fn extensions(self) -> &'static [&'static str] {
         match self {
-            Sort::Scenario => "kdl",
-            Sort::Script => "pkt",
+            Sort::Scenario => &["kdl"],
+            Sort::Script => &["pkt"],
+            Sort::Any => &["kdl", "pkt"],
         }
     }
 
@@ -30,11 +33,20 @@ impl Sort {
         match self {
             Sort::Scenario => "scenario",
             Sort::Script => "script",
+            Sort::Any => "scenario or script",
         }
     }
 
-    fn fits(self, path: &Path) -> bool {
-        path.extension().is_some_and(|e| e == self.extension())
+    /// What the names of such files end in.
+    fn endings(self) -> String {
+        let endings: Vec<String> = self.extensions().iter().map(|e| format!(".{e}")).collect();
+        endings.join(" or ")
+    }
+
+    /// Is the file of this sort, by its name?
+    pub fn fits(self, path: &Path) -> bool {
+        let extension = path.extension().and_then(|e| e.to_str());
+        extension.is_some_and(|e| self.extensions().contains(&e))
     }
 }
 
@@ -48,12 +60,12 @@ pub enum DiscoverError {
         error: std::io::Error,
     },
     #[error("{}: no {} in this folder", path.display(), sort.noun())]
-    #[diagnostic(help("{}s are files that end in .{}", sort.noun(), sort.extension()))]
+    #[diagnostic(help("a {} is a file that ends in {}", sort.noun(), sort.endings()))]
     Empty { path: PathBuf, sort: Sort },
     #[error("{}: folders are nested more than {DEPTH_MAX} deep", path.display())]
     TooDeep { path: PathBuf },
     #[error("{}: not a {}", path.display(), sort.noun())]
-    #[diagnostic(help("{}s are files that end in .{}", sort.noun(), sort.extension()))]
+    #[diagnostic(help("a {} is a file that ends in {}", sort.noun(), sort.endings()))]
     NotOfTheSort { path: PathBuf, sort: Sort },
 }
 

@@ -1,8 +1,8 @@
 //! The command line: words in, exit codes out.
 //!
 //! [`args`] are the words; a file a command: [`run`] (and `replay`), [`test`], [`serve`], [`packetdrill`], [`help`].
-//! [`discover`] finds files, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`out`] is stdout,
-//! [`log`] the simulator's talk on stderr.
+//! [`discover`] finds files, [`outputs`] looks at the files to be written, [`session`] runs a scenario, [`scripts`] run
+//! packetdrill scripts, [`out`] is stdout, [`log`] the simulator's talk on stderr.
 //!
 //! Exit codes: 0 all held; 1 an expectation, a snapshot or an invariant failed; 2 the input or the usage was bad, and
 //! nothing was written.
@@ -15,6 +15,7 @@ pub mod out;
 pub mod outputs;
 pub mod packetdrill;
 pub mod run;
+pub mod scripts;
 pub mod serve;
 pub mod session;
 pub mod test;

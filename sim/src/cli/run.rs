@@ -3,7 +3,8 @@
 use super::args::{ReplayArgs, RunArgs, ViewArgs};
 use super::out::Out;
 use super::outputs::{self, Outputs};
-use super::session::{self, Loaded};
+use super::scripts;
+use super::session::{self, Inputs, Loaded};
 use super::{BadInput, Exit, test};
 use crate::divergence::divergence;
 use crate::trace::Retention;
@@ -13,10 +14,13 @@ use crate::world::planted::Planted;
 
 /// Runs scenarios.
 pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
-    let loaded = session::load(&args.paths, args.seed)?;
-    let _outputs = Outputs::prepare(&loaded, &args.views)?;
+    let Inputs { scenarios, scripts } = session::load(&args.paths, args.seed)?;
+    if scenarios.is_empty() {
+        only_for_scenarios(args)?;
+    }
+    let _outputs = Outputs::prepare(&scenarios, &args.views)?;
     let mut exit = Exit::Held;
-    for scenario in &loaded {
+    for scenario in &scenarios {
         let how = How {
             twice: args.twice,
             json: args.json,
@@ -25,7 +29,34 @@ pub fn run(args: &RunArgs, out: &mut Out) -> Result<Exit, BadInput> {
         };
         exit = exit.and(one(scenario, &args.views, how, out)?);
     }
-    Ok(exit)
+    let how = scripts::How {
+        pcap: args.views.pcap.clone(),
+        twice: args.twice,
+        json: args.json,
+        ..scripts::How::default()
+    };
+    let tally = scripts::run_all(&scripts, &how, None, out)?;
+    Ok(exit.and(tally.exit()))
+}
+
+/// What scripts have no use for is refused where nothing else would use it.
+fn only_for_scenarios(args: &RunArgs) -> Result<(), BadInput> {
+    let views = &args.views;
+    let given = [
+        ("--seed", args.seed.is_some()),
+        ("--trace", views.trace.is_some()),
+        ("--ladder", views.ladder),
+        ("--xen", views.xen),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((option, _)) => Err(BadInput::say(
+            format_args!("{option} is for scenarios, and there is none"),
+            Some(
+                "a packetdrill script's ladder is shown where it fails; --pcap writes its packets",
+            ),
+        )),
+    }
 }
 
 /// Runs one scenario again.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::BadInput;
+use super::discover::Sort;
 use super::out::talk;
 use crate::failure;
 use crate::plan::{Plan, Scope};
@@ -29,13 +30,22 @@ pub struct Loaded {
     pub plan: Plan,
 }
 
+/// The files that a command's paths name: scenarios, read and checked, and packetdrill scripts.
+#[derive(Debug)]
+pub struct Inputs {
+    pub scenarios: Vec<Loaded>,
+    pub scripts: Vec<PathBuf>,
+}
+
 /// Reads all scenarios before any of them runs: a bad one stops the command while nothing is written.
-pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Loaded>, BadInput> {
-    let found = super::discover::files(paths, super::discover::Sort::Scenario).map_err(|e| {
+pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Inputs, BadInput> {
+    let found = super::discover::files(paths, Sort::Any).map_err(|e| {
         let hint = miette::Diagnostic::help(&e).map(|h| h.to_string());
         BadInput::say(&e, hint.as_deref())
     })?;
-    let mut loaded = Vec::new();
+    let is_script = |path: &PathBuf| Sort::Script.fits(path);
+    let (scripts, found): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(is_script);
+    let mut scenarios = Vec::new();
     let mut bad = None;
     for path in found {
         let overrides = Overrides {
@@ -43,21 +53,22 @@ pub fn load(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Loaded>, BadInpu
             ..Overrides::default()
         };
         match scenario::load(&path, &overrides) {
-            Ok(plan) => loaded.push(Loaded { path, plan }),
+            Ok(plan) => scenarios.push(Loaded { path, plan }),
             Err(report) => bad = Some(BadInput::show(&report)),
         }
     }
     match bad {
         Some(bad) => Err(bad),
-        None => Ok(loaded),
+        None => Ok(Inputs { scenarios, scripts }),
     }
 }
 
 /// Reads the one scenario that a command takes.
 pub fn load_one(path: &Path, seed: Option<u64>) -> Result<Loaded, BadInput> {
-    let mut loaded = load(&[path.to_owned()], seed)?;
-    match (loaded.pop(), loaded.is_empty()) {
-        (Some(scenario), true) => Ok(scenario),
+    let mut inputs = load(&[path.to_owned()], seed)?;
+    let scenarios = &mut inputs.scenarios;
+    match (scenarios.pop(), scenarios.is_empty(), &inputs.scripts[..]) {
+        (Some(scenario), true, []) => Ok(scenario),
         _ => Err(BadInput::say(
             "this command takes one scenario",
             Some("name one .kdl file"),

@@ -1,11 +1,14 @@
-//! `evilbit test`: scenarios as tests, against their snapshots.
+//! `evilbit test`: scenarios as tests, against their snapshots, and packetdrill scripts.
+
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::json;
 
 use super::args::TestArgs;
 use super::out::{Out, talk};
-use super::session::{self, Loaded, Ran};
+use super::scripts;
+use super::session::{self, Inputs, Loaded, Ran};
 use super::{BadInput, Exit};
 use crate::oracle::Failure;
 use crate::view::Wanted;
@@ -27,33 +30,29 @@ pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
         return Err(BadInput::say("--accept is refused where CI=true", hint));
     }
     let all = session::load(&args.paths, None)?;
-    let chosen: Vec<&Loaded> = all.iter().filter(|s| is_chosen(args, s)).collect();
-    if let (Some(filter), true) = (&args.filter, chosen.is_empty()) {
-        let hint = Some("a filter is a part of the paths as they are printed");
-        return Err(BadInput::say(
-            format_args!("no scenario's path contains {filter:?}"),
-            hint,
-        ));
-    }
-    let mine: Vec<&&Loaded> = match args.shard {
-        None => chosen.iter().collect(),
-        Some((i, n)) => chosen.iter().skip(i - 1).step_by(n).collect(),
-    };
+    let of_all = all.scenarios.len() + all.scripts.len();
+    let (scenarios, scripts) = chosen(args, &all)?;
     // Whole runs are independent; each world lives and dies on one thread.
-    let tested: Vec<Tested> = mine
+    let tested: Vec<Tested> = scenarios
         .par_iter()
         .map(|s| one(s, args))
         .collect::<Result<_, _>>()?;
-    let passed = tested.iter().filter(|t| t.passed).count();
-    let failed = tested.len() - passed;
     for t in &tested {
         out.text(&t.text);
     }
+    let how = scripts::How {
+        json: args.json,
+        ..scripts::How::default()
+    };
+    let tally = scripts::run_all(&scripts, &how, None, out)?;
     let accepted = tested.iter().filter(|t| t.accepted).count();
     if accepted > 0 {
         talk(format_args!("{accepted} snapshots accepted"));
     }
-    let skipped = all.len() - tested.len();
+    let held = tested.iter().filter(|t| t.passed).count();
+    let passed = held + tally.passed;
+    let failed = tested.len() - held + tally.failed + tally.bad;
+    let skipped = of_all - passed - failed - tally.failed_as_expected;
     if args.json {
         out.line(json!({ "passed": passed, "failed": failed, "skipped": skipped }));
     } else {
@@ -61,18 +60,47 @@ pub fn test(args: &TestArgs, out: &mut Out) -> Result<Exit, BadInput> {
             "{passed} passed, {failed} failed, {skipped} skipped"
         ));
     }
-    Ok(if failed == 0 {
-        Exit::Held
-    } else {
-        Exit::Failed
-    })
+    let exit = match tested.len() - held {
+        0 => Exit::Held,
+        _ => Exit::Failed,
+    };
+    Ok(exit.and(tally.exit()))
 }
 
-fn is_chosen(args: &TestArgs, scenario: &Loaded) -> bool {
-    let path = scenario.path.to_string_lossy();
-    args.filter
-        .as_ref()
-        .is_none_or(|filter| path.contains(filter.as_str()))
+/// The scenarios and the scripts that the filter and the shard leave: one list, scenarios first, is divided.
+fn chosen<'a>(
+    args: &TestArgs,
+    all: &'a Inputs,
+) -> Result<(Vec<&'a Loaded>, Vec<PathBuf>), BadInput> {
+    let is_chosen = |path: &Path| {
+        let path = path.to_string_lossy();
+        let mut filter = args.filter.iter();
+        filter.all(|filter| path.contains(filter.as_str()))
+    };
+    let scenarios = all.scenarios.iter().filter(|s| is_chosen(&s.path));
+    let scripts = all.scripts.iter().filter(|path| is_chosen(path));
+    let (mut scenarios, mut scripts): (Vec<_>, Vec<_>) = (scenarios.collect(), scripts.collect());
+    if let (Some(filter), true) = (&args.filter, scenarios.is_empty() && scripts.is_empty()) {
+        let hint = Some("a filter is a part of the paths as they are printed");
+        return Err(BadInput::say(
+            format_args!("no path contains {filter:?}"),
+            hint,
+        ));
+    }
+    if let Some((i, n)) = args.shard {
+        let before = scenarios.len();
+        let is_mine = |at: &usize| at % n == i - 1;
+        scenarios = (0..before)
+            .filter(is_mine)
+            .map(|at| scenarios[at])
+            .collect();
+        let places = before..before + scripts.len();
+        scripts = places
+            .filter(is_mine)
+            .map(|at| scripts[at - before])
+            .collect();
+    }
+    Ok((scenarios, scripts.into_iter().cloned().collect()))
 }
 
 fn one(scenario: &Loaded, args: &TestArgs) -> Result<Tested, BadInput> {

@@ -36,6 +36,8 @@ pub const fn note_word(note: TcpNote) -> &'static str {
         TcpNote::ListenOverflow => "listen-overflow",
         TcpNote::Renege => "renege",
         TcpNote::Retransmit => "retransmit",
+        TcpNote::TailProbe => "tail-probe",
+        TcpNote::Spurious => "spurious",
     }
 }
 

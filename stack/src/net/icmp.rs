@@ -79,6 +79,19 @@ pub struct Inside {
     pub seq: u32,
 }
 
+impl Inside {
+    /// Of what is quoted of a packet behind its IP header.
+    pub fn of(protocol: Protocol, quoted: &[u8]) -> Option<Inside> {
+        let datagram = (protocol == Protocol::UDP).then_some(quoted)?;
+        let &[a, b, c, d, e, f, g, h] = datagram.get(udp::HEADER..)?.first_chunk()?;
+        Some(Inside {
+            local_port: u16::from_be_bytes([a, b]),
+            remote_port: u16::from_be_bytes([c, d]),
+            seq: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
+}
+
 /// Where a received message came from, and to which of our addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
@@ -232,48 +245,23 @@ impl Icmp {
     }
 }
 
-impl Report {
-    /// What an error says about a packet of ours to `remote` that carried `payload`, of which the beginning is quoted.
-    pub(in crate::net) fn of(
-        protocol: Protocol,
-        (local, remote): (IpAddress, IpAddress),
-        payload: &[u8],
-        error: IcmpError,
-    ) -> Result<Report, &'static str> {
-        // RFC 792: at least eight bytes behind the header are there, in which TCP and UDP keep ports and sequence
-        // number.
-        let begin = Inside::read(payload).ok_or("bad quotation")?;
-        Ok(Report {
-            protocol,
-            local: (local, begin.local_port).into(),
-            remote: (remote, begin.remote_port).into(),
-            seq: begin.seq,
-            error,
-            inside: (protocol == Protocol::UDP)
-                .then(|| Inside::read(payload.get(udp::HEADER..)?))
-                .flatten(),
-        })
-    }
-}
-
-impl Inside {
-    fn read(segment: &[u8]) -> Option<Inside> {
-        let &[a, b, c, d, e, f, g, h] = segment.first_chunk()?;
-        Some(Inside {
-            local_port: u16::from_be_bytes([a, b]),
-            remote_port: u16::from_be_bytes([c, d]),
-            seq: u32::from_be_bytes([e, f, g, h]),
-        })
-    }
-}
-
 /// What an error says about the packet that it quotes, which must have been ours: its source is our end.
 pub fn report(quoted: &ipv4::Packet<'_>, error: IcmpError) -> Result<Report, &'static str> {
     if quoted.offset() != 0 {
         return Err("a quotation without ports");
     }
-    let ends = (quoted.src().into(), quoted.dst().into());
-    Report::of(quoted.protocol(), ends, quoted.payload(), error)
+    // RFC 792: at least eight bytes behind the header are there, in which TCP and UDP keep ports and sequence number.
+    let Some(&[a, b, c, d, e, f, g, h]) = quoted.payload().first_chunk() else {
+        return Err("bad quotation");
+    };
+    Ok(Report {
+        protocol: quoted.protocol(),
+        local: (quoted.src(), u16::from_be_bytes([a, b])).into(),
+        remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
+        seq: u32::from_be_bytes([e, f, g, h]),
+        error,
+        inside: Inside::of(quoted.protocol(), quoted.payload()),
+    })
 }
 
 /// The error for fragments that did not become a packet in time.

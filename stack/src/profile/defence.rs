@@ -27,6 +27,9 @@ pub struct Defence {
     pub insecure_syn: bool,
     /// Segments with both SYN and FIN are dropped (FreeBSD, `net.inet.tcp.drop_synfin`).
     pub drop_synfin: bool,
+    /// A listener is silent to a SYN with an ACK (FreeBSD, `tcp_input_with_port`); RFC 9293, 3.10.7.2 answers any ACK
+    /// with a reset.
+    pub listener_ignores_syn_ack: bool,
     /// Closed ports.
     pub blackhole: Blackhole,
     /// A reset does not end TIME-WAIT (RFC 1337, fix F1).

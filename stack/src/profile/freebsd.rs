@@ -2,7 +2,8 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
+    TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -35,7 +36,17 @@ pub fn tcp() -> TcpProfile {
             doubled: false,
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            every_second: true,
+            ..Acks::default()
+        },
+        closing: Closing {
+            repeats_fin: true,
+            reset_is_told: true,
+            ..Closing::default()
+        },
         defence: Defence {
+            listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
             ..Defence::default()

@@ -2,8 +2,10 @@
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::{
-    Buffers, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets, TcpProfile,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
+    Recovery, SEC, SlowStart, Sockets, TcpProfile,
 };
+use crate::api::SocketError;
 
 /// TCP.
 pub fn tcp() -> TcpProfile {
@@ -31,6 +33,28 @@ pub fn tcp() -> TcpProfile {
             ..Buffers::default()
         },
         sockets: Sockets { measure: true },
+        acks: Acks {
+            quick: 16,
+            ..Acks::default()
+        },
+        closing: Closing {
+            reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
+        },
+        recovery: Recovery {
+            // TCP_TIMEOUT_MIN: two ticks of a millisecond
+            slack: 2 * MS,
+            // TCP_RTO_MIN
+            tail_delay: 200 * MS,
+            ..Recovery::default()
+        },
+        growth: Congestion {
+            slow_start: SlowStart::Hystart,
+            // tcp_slow_start() takes all that is acknowledged.
+            most_per_ack: u32::MAX,
+            whole_undo: true,
+            ..Congestion::default()
+        },
         defence: Defence {
             tolerate_missing_stamp: true,
             ..Defence::default()

@@ -5,11 +5,15 @@
 //! they leave a choice as those systems do. The stack never asks which of them it has, only what a field says.
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
-//! about windows, [`recovery`] about losses, [`defence`] about segments that nobody should have sent, [`icmp`] about
-//! errors on the way, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
-//! about what applications see; [`linux`] and [`freebsd`] the two systems.
+//! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`congestion`] about
+//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`ecn`] about marks instead of losses,
+//! [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`] about what
+//! applications see; [`linux`] and [`freebsd`] the two systems.
 
+pub mod acks;
 pub mod buffers;
+pub mod closing;
+pub mod congestion;
 pub mod defence;
 pub mod ecn;
 pub mod fast_open;
@@ -22,7 +26,10 @@ pub mod sockets;
 pub mod tcp;
 pub mod udp_tunnel;
 
+pub use acks::Acks;
 pub use buffers::Buffers;
+pub use closing::Closing;
+pub use congestion::{Congestion, SlowStart};
 pub use defence::{Blackhole, Defence};
 pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;

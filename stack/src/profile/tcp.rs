@@ -1,7 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
 use super::{
-    Buffers, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC, Sockets, UdpTunnel,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC,
+    Sockets, UdpTunnel,
 };
 
 /// Which congestion controller new connections use.
@@ -37,6 +38,10 @@ pub struct TcpProfile {
     pub handshake: Handshake,
     /// Windows and buffers.
     pub buffers: Buffers,
+    /// Acknowledgments.
+    pub acks: Acks,
+    /// Ends.
+    pub closing: Closing,
     /// Segments that nobody should have sent.
     pub defence: Defence,
     /// What applications see.
@@ -70,6 +75,8 @@ pub struct TcpProfile {
     pub initial_window_bytes: u32,
     /// The controller.
     pub congestion: CongestionAlgorithm,
+    /// How its window grows.
+    pub growth: Congestion,
     /// Longest delay of an ACK: < 500 ms (RFC 9293, MUST-40); 40 ms is the deployed value.
     pub delayed_ack: u64,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
@@ -139,6 +146,8 @@ impl Default for TcpProfile {
             checks_syn_ack_echo: false,
             handshake: Handshake::default(),
             buffers: Buffers::default(),
+            acks: Acks::default(),
+            closing: Closing::default(),
             defence: Defence::default(),
             sockets: Sockets::default(),
             initial_rto: SEC,
@@ -155,6 +164,7 @@ impl Default for TcpProfile {
             initial_window_segments: 10,
             initial_window_bytes: 14_600,
             congestion: CongestionAlgorithm::Cubic,
+            growth: Congestion::default(),
             delayed_ack: 40 * MS,
             ack_every_segments: 2,
             sws_override: 200 * MS,

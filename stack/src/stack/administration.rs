@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::Stack;
+use crate::addr::{IpAddress, Mac};
 use crate::event::TcpState;
 use crate::net::path_mtu::PathMtus;
 use crate::profile::Profile;
@@ -15,6 +16,11 @@ impl Stack {
     pub fn set_profile(&mut self, profile: Rc<Profile>) {
         self.tcp.set_profile(profile.clone());
         self.profile = profile;
+    }
+
+    /// Names a neighbour by hand: it is never asked for (`ip neighbour add … nud permanent`).
+    pub fn set_neighbour(&mut self, ip: IpAddress, mac: Mac) {
+        self.output.set_neighbour(ip, mac);
     }
 
     /// All TCP sockets, connections that no handle leads to among them.

@@ -235,7 +235,7 @@ impl Stack {
         match (protocol, inside) {
             (Protocol::TCP, _) => {
                 let believed = self.tcp.icmp_error(now, local, remote, seq, 0, error);
-                self.learn_path(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, Some(inner)) if tunnel != 0 && local.port() == tunnel => {
                 let (from, to) = (
@@ -244,7 +244,7 @@ impl Stack {
                 );
                 let (seq, port) = (inner.seq, remote.port());
                 let believed = self.tcp.icmp_error(now, from, to, seq, port, error);
-                self.learn_path(now, remote.ip(), believed);
+                self.believe_path(now, remote.ip(), believed);
             }
             (Protocol::UDP, _) => self.udp.icmp_error(local, remote, error),
             _ => {}
@@ -254,17 +254,21 @@ impl Stack {
             && remote.is_ipv6()
         {
             // Datagrams go in pieces of that length from now on (RFC 8201, section 5.2).
-            self.learn_path(now, remote.ip(), Some(mtu));
+            self.lower_path_mtu(now, remote.ip(), mtu);
         }
     }
 
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddress, mtu: u16) {
+        let profile = &self.profile.tcp.icmp;
+        let until = now.plus(profile.path_lifetime);
+        let paths = &mut self.output.paths;
+        paths.lower(remote, usize::from(mtu), until, profile.paths);
+    }
+
     /// Only what TCP believes about a path is remembered: anybody can send such a message (RFC 5927).
-    fn learn_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
+    fn believe_path(&mut self, now: Instant, remote: IpAddress, mtu: Option<u16>) {
         if let Some(mtu) = mtu {
-            let profile = &self.profile.tcp.icmp;
-            let until = now.plus(profile.path_lifetime);
-            let paths = &mut self.output.paths;
-            paths.lower(remote, usize::from(mtu), until, profile.paths);
+            self.lower_path_mtu(now, remote, mtu);
         }
     }
 

@@ -1,20 +1,53 @@
-//! The ACK field of a segment (RFC 9293, 3.10.7.4, fifth step): what it acknowledges, what it says about the window,
-//! and what congestion control and loss recovery make of it (RFC 5681, 6582, 6675).
+//! The ACK field of a segment (RFC 9293, 3.10.7.4, fifth step) and its SACK blocks: what they say about what is out
+//! and about the window. What follows from that is [`crate::tcp::repair`]'s business.
 
 use core::ops::ControlFlow::{Break, Continue};
 
 use xen_abi::Instant;
 
 use crate::event::TcpNote;
-use crate::tcp::congestion::Acked;
+use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::deadlines::Timer;
+use crate::tcp::flight::{Sent, SentMarks};
 use crate::tcp::incoming::Incoming;
 use crate::tcp::input::Flow;
-use crate::tcp::recovery::{Phase, Step};
+use crate::tcp::rack::{Latest, Rack};
+use crate::tcp::recovery::Phase;
+use crate::tcp::repair::News;
 use crate::tcp::shared::Shared;
+use crate::tcp::timestamps::Stamps;
 use crate::wire::tcp::Flags;
-use crate::wire::tcp_options::sack_blocks;
+use crate::wire::tcp_options::{MAX_SACK_BLOCKS, SackBlock, sack_blocks};
+
+/// Who learns from each transmission that has arrived.
+struct Delivery<'a> {
+    rack: &'a mut Rack,
+    latest: &'a mut Latest,
+    news: &'a mut News,
+    now: Instant,
+    stamps: Option<&'a Stamps>,
+    /// The recovery point, after a timeout.
+    point: Option<SeqNumber>,
+}
+
+impl Delivery<'_> {
+    fn take(&mut self, sent: &Sent) {
+        let octets = sent.end.since(sent.start);
+        let repeated = sent.marks.contains(SentMarks::REPEATED);
+        self.news.delivered += octets;
+        if !repeated {
+            self.news.rtt = Some(self.now.since(sent.at));
+        }
+        self.news.original |= !repeated && self.point.is_some_and(|point| sent.end.le(point));
+        let echo = self.news.echo;
+        let is_earlier = repeated
+            && self.stamps.is_some_and(|stamps| {
+                echo != 0 && SeqNumber(echo).lt(SeqNumber(stamps.clock(sent.at)))
+            });
+        self.rack.delivered(self.latest, sent, self.now, is_earlier);
+    }
+}
 
 impl Connection {
     /// The ACK of a synchronized connection.
@@ -27,91 +60,146 @@ impl Connection {
             return Break(());
         }
         let new_window = segment.window != self.snd.wnd;
-        let sacked = self.take_sack(shared, segment);
+        let mut news = self.news(segment);
         if segment.ack.gt(self.snd.una) {
-            self.acknowledged(shared, now, segment);
-        } else if segment.ack == self.snd.una && self.is_duplicate(segment, sacked, new_window) {
-            self.duplicate(shared);
+            self.take_acked(shared, now, segment, &mut news);
         }
         self.take_ecn_echo(segment);
+        self.take_sack(shared, now, segment, &mut news);
+        if segment.ack == self.snd.una && news.advanced == 0 {
+            news.duplicate = self.is_duplicate(segment, news.sacked, new_window);
+            news.repeats = segment.is_pure_ack() && news.sacked == 0 && !new_window;
+        }
+        self.repair(shared, now, &news);
         if segment.ack.ge(self.snd.una) && self.snd.is_newer(segment) {
             self.take_window(now, segment);
         }
         Continue(())
     }
 
-    /// SEG.ACK > SND.UNA: removes what is acknowledged from the send buffer and restarts what depends on it.
+    /// SEG.ACK > SND.UNA in a segment without SACK blocks: a handshake's, or one that was predicted.
     pub fn acknowledged(&mut self, shared: &mut Shared, now: Instant, segment: &Incoming<'_>) {
-        let flight = self.octets_out(shared);
+        let mut news = self.news(segment);
+        self.take_acked(shared, now, segment, &mut news);
+        self.repair(shared, now, &news);
+    }
+
+    fn news(&self, segment: &Incoming<'_>) -> News {
+        let stamp = segment.stamp.filter(|_| self.agreed.timestamps);
+        News {
+            flight: self.recovery.pipe(),
+            echo: stamp.map_or(0, |(_, echo)| echo),
+            ..News::default()
+        }
+    }
+
+    /// Removes what is acknowledged from the send buffer and from what is out.
+    fn take_acked(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        segment: &Incoming<'_>,
+        news: &mut News,
+    ) {
         let ack = segment.ack;
         let syn = u32::from(!self.snd.syn_acked());
-        let acked = ack.since(self.snd.una);
-        let text = (acked - syn).min(self.outbox.len());
-        self.outbox.acknowledge(&mut shared.pool, text);
+        news.advanced = ack.since(self.snd.una);
+        news.text = (news.advanced - syn).min(self.outbox.len());
+        self.outbox.acknowledge(&mut shared.pool, news.text);
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
-        self.marks -= Marks::RESEND_HEAD;
         self.note_acknowledged(now, ack);
         if let Some(meter) = &mut self.meter {
-            meter.delivered(text, syn > 0, self.agreed.smss());
+            meter.delivered(news.text, syn > 0, self.agreed.smss());
         }
         self.note_limit(now);
-        self.measure(shared, now, segment);
-        let reneged = self.recovery.forget_if_reneged(ack);
-        if reneged {
+        let echoed = (news.echo != 0)
+            .then(|| self.stamps.age(news.echo, now))
+            .flatten();
+        self.rto.acknowledged(ack, now, echoed, shared.tcp());
+        if syn > 0 {
+            self.handshake_acknowledged();
+        }
+        self.with_flight(now, news, |flight, delivery| {
+            flight.acknowledge(ack, |sent| delivery.take(sent));
+            delivery.news.reneged = flight.forget_if_reneged(ack);
+        });
+        if news.reneged {
             shared.note(&self.tuple, TcpNote::Renege, ack);
         }
-        let f = self.in_flight(shared);
-        let step = self.recovery.advanced(&f, acked, self.agreed.sack);
-        if self.recovery.phase != Phase::Fast && step != Step::Leave(Phase::Fast) && text > 0 {
-            self.congestion.acknowledged(
-                &Acked {
-                    octets: text,
-                    now,
-                    srtt: self.rto.srtt().unwrap_or(0),
-                },
-                flight,
-            );
-        }
-        self.recover(shared, step);
-        self.restart_retransmission(shared, now, step);
-        if text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
+        if news.text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }
     }
 
-    /// Octets that are under way, as far as anybody can tell.
-    pub fn octets_out(&self, shared: &Shared) -> u32 {
-        if self.recovery.phase == Phase::Timeout {
-            let held = self.recovery.board().held_below(self.snd.nxt);
-            self.snd.nxt.since(self.snd.una).saturating_sub(held)
-        } else if self.agreed.sack {
-            self.recovery.board().pipe(&self.in_flight(shared))
-        } else {
-            self.snd.nxt.since(self.snd.una)
+    /// The handshake's round trip is RACK's first measurement. What Fast Open has sent behind the SYN is out, though the
+    /// SYN may have been sent again meanwhile.
+    fn handshake_acknowledged(&mut self) {
+        if let Some(rtt) = self.rto.srtt() {
+            self.recovery.rack.measured(rtt);
         }
+        let end = self.recovery.out().and_then(|out| out.flight.end());
+        self.snd.nxt = end.unwrap_or(self.snd.nxt);
     }
 
-    /// RFC 7323, 4.1: an echo counts only where something new is acknowledged.
-    fn measure(&mut self, shared: &Shared, now: Instant, segment: &Incoming<'_>) {
-        let echoed = segment
-            .stamp
-            .filter(|_| self.agreed.timestamps)
-            .and_then(|(_, echo)| self.stamps.age(echo, now));
-        self.rto
-            .acknowledged(segment.ack, now, echoed, shared.tcp());
-    }
-
-    /// Takes the SACK blocks; how many octets they add.
-    fn take_sack(&mut self, shared: &Shared, segment: &Incoming<'_>) -> u32 {
+    /// Takes the SACK blocks, the lowest first, and a report of a duplicate in front of them.
+    fn take_sack(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        segment: &Incoming<'_>,
+        news: &mut News,
+    ) {
         if !self.agreed.sack || segment.sack.is_empty() {
-            return 0;
+            return;
         }
-        let una = self.snd.una.max(segment.ack.min(self.snd.max));
-        let blocks = sack_blocks(segment.sack);
-        self.recovery
-            .note_sacked(blocks, una, self.snd.max, shared.tcp())
+        let nothing = SackBlock {
+            start: SeqNumber(0),
+            end: SeqNumber(0),
+        };
+        let mut blocks = [nothing; MAX_SACK_BLOCKS];
+        let mut n = 0;
+        for (to, block) in blocks.iter_mut().zip(sack_blocks(segment.sack)) {
+            *to = block;
+            n += 1;
+        }
+        let blocks = &mut blocks[..n];
+        news.reported = reported_duplicate(blocks, segment.ack);
+        let una = self.snd.una;
+        blocks.sort_unstable_by_key(|block| block.start.since(una));
+        let (ranges, records) = (shared.tcp().max_sacked, shared.tcp().recovery.max_records);
+        let before = news.delivered;
+        self.with_flight(now, news, |flight, delivery| {
+            for &mut block in blocks {
+                flight.hold(block, ranges, records, |sent| delivery.take(sent));
+            }
+        });
+        news.sacked = news.delivered - before;
+    }
+
+    fn with_flight(
+        &mut self,
+        now: Instant,
+        news: &mut News,
+        run: impl FnOnce(&mut crate::tcp::flight::Flight, &mut Delivery<'_>),
+    ) {
+        let mut rack = self.recovery.rack;
+        let timeout = self.recovery.phase == Phase::Timeout;
+        let point = timeout.then_some(self.recovery.point);
+        let stamps = self.agreed.timestamps.then_some(&self.stamps);
+        if let Some(out) = self.recovery.out_mut() {
+            let mut delivery = Delivery {
+                rack: &mut rack,
+                latest: &mut out.latest,
+                news,
+                now,
+                stamps,
+                point,
+            };
+            run(&mut out.flight, &mut delivery);
+        }
+        self.recovery.rack = rack;
     }
 
     /// RFC 5681, 2: something is out, no text, no SYN or FIN, and the same window. With SACK (RFC 6675, 2): a block
@@ -124,48 +212,6 @@ impl Connection {
             return sacked > 0;
         }
         segment.payload.is_empty() && !segment.has(Flags::FIN) && !new_window
-    }
-
-    fn duplicate(&mut self, shared: &mut Shared) {
-        let f = self.in_flight(shared);
-        let step = self.recovery.duplicate(&f, self.agreed.sack);
-        self.recover(shared, step);
-    }
-
-    /// Does what recovery says.
-    fn recover(&mut self, shared: &mut Shared, step: Step) {
-        match step {
-            Step::None => {}
-            Step::Enter => {
-                // RFC 5681, 3.2, step 2: FlightSize, not the pipe, is what the threshold is taken from.
-                self.congestion.loss(self.snd.max.since(self.snd.una));
-                self.marks |= Marks::RESEND_HEAD;
-                shared.note(&self.tuple, TcpNote::RecoveryEntered, self.snd.una);
-            }
-            Step::ResendHead => self.marks |= Marks::RESEND_HEAD,
-            Step::Leave(Phase::Fast) => {
-                if !self.agreed.sack {
-                    self.congestion
-                        .leave_recovery(self.snd.max.since(self.snd.una));
-                }
-                shared.note(&self.tuple, TcpNote::RecoveryLeft, self.snd.una);
-            }
-            Step::Leave(_) => shared.note(&self.tuple, TcpNote::RecoveryLeft, self.snd.una),
-        }
-    }
-
-    /// RFC 6298, 5.2 and 5.3: stopped when all is acknowledged, restarted when something new is. RFC 6582, 4 (the
-    /// "impatient" variant): in recovery only the first partial ACK restarts it.
-    fn restart_retransmission(&mut self, shared: &Shared, now: Instant, step: Step) {
-        self.rto.since = now;
-        if !self.snd.has_outstanding() {
-            self.deadlines.disarm(Timer::Retransmit);
-        } else if self.deadlines.is_armed(Timer::Retransmit)
-            && !(step == Step::ResendHead && self.recovery.partial_acks > 1)
-        {
-            let timeout = self.rto.timeout(shared.tcp());
-            self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
-        }
     }
 
     /// SND.WND, from a segment newer than the last one that set it.
@@ -182,4 +228,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// RFC 2883, 4: a first block below the cumulative acknowledgment, or within the second block, reports a duplicate.
+fn reported_duplicate(blocks: &[SackBlock], ack: SeqNumber) -> Option<SackBlock> {
+    let &first = blocks.first()?;
+    let within = |outer: &SackBlock| outer.start.le(first.start) && first.end.le(outer.end);
+    let reports = first.end.le(ack) || blocks.get(1).is_some_and(within);
+    (reports && first.start.lt(first.end)).then_some(first)
 }

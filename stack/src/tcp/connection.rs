@@ -22,7 +22,6 @@ use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
 use crate::tcp::reset::{ChallengeLimit, Reset};
 use crate::tcp::rto::Rto;
-use crate::tcp::sack::InFlight;
 use crate::tcp::send_buffer::SendBuffer;
 use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
@@ -48,8 +47,8 @@ bitflags::bitflags! {
     pub struct Marks: u32 {
         /// The application receives no more.
         const READ_SHUT = 1;
-        /// The first segment is to be sent again.
-        const RESEND_HEAD = 1 << 2;
+        /// A tail loss probe is due.
+        const TAIL_PROBE = 1 << 2;
         /// A zero-window probe is due.
         const PROBE = 1 << 3;
         /// Silly-window avoidance has waited long enough.
@@ -175,7 +174,7 @@ impl Connection {
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
             inbox: RecvBuffer::default(),
-            ack: AckState::default(),
+            ack: AckState::new(profile),
             // RFC 7323, 5.4: each connection's clock begins at a secret value of its own.
             stamps: Stamps::new(shared.keys.stamps.hash_tuple(&tuple) as u32),
             rto: Rto::new(profile),
@@ -238,6 +237,7 @@ impl Connection {
         if error.is_some() && !shared.tcp().text_outlives_reset {
             self.inbox.clear(&mut shared.pool);
         }
+        self.recovery.end(&mut shared.spare);
         self.deadlines.disarm_all();
         self.ack.sent();
         self.marks |= Marks::NEWS_OF_ALL;
@@ -270,6 +270,7 @@ impl Connection {
         if self.state != TcpState::TimeWait {
             self.enter(shared, TcpState::TimeWait);
         }
+        self.deadlines.disarm(Timer::Early);
         self.deadlines.disarm(Timer::Retransmit);
         self.deadlines.disarm(Timer::Persist);
         self.deadlines.disarm(Timer::KeepAlive);
@@ -297,17 +298,6 @@ impl Connection {
     /// Whether the peer's FIN has been taken.
     pub fn fin_received(&self) -> bool {
         crate::tcp::state::has_received_fin(self.state)
-    }
-
-    /// The numbers that the scoreboard needs.
-    pub fn in_flight(&self, shared: &Shared) -> InFlight {
-        InFlight {
-            una: self.snd.una,
-            max: self.snd.max,
-            high_rxt: self.recovery.high_rxt.max(self.snd.una),
-            smss: self.congestion.smss(),
-            dup_thresh: shared.tcp().dup_thresh,
-        }
     }
 
     /// Octets of the receive buffer that are free.

@@ -9,6 +9,8 @@ const NEVER: Instant = Instant(u64::MAX);
 /// What a connection may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
+    /// What may come before the retransmission timer: a tail loss probe, or the end of RACK's reordering window.
+    Early,
     /// Retransmission (RFC 6298).
     Retransmit,
     /// Zero-window probe, or the override timeout of silly-window avoidance.
@@ -21,7 +23,8 @@ pub enum Timer {
     Linger,
 }
 
-const ALL: [Timer; 5] = [
+const ALL: [Timer; 6] = [
+    Timer::Early,
     Timer::Retransmit,
     Timer::Persist,
     Timer::DelayedAck,
@@ -64,6 +67,10 @@ impl Deadlines {
     pub fn is_armed(&self, timer: Timer) -> bool {
         self.at[timer as usize] != NEVER
     }
+    /// When a timer expires; never, if it is not set.
+    pub fn at(&self, timer: Timer) -> Instant {
+        self.at[timer as usize]
+    }
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
         let earliest = self.at.iter().fold(NEVER, |least, &at| least.min(at));
@@ -83,7 +90,12 @@ impl Deadlines {
     }
     /// Which kinds are set.
     pub fn kinds(&self) -> TimerKinds {
-        let finish = [Timer::Retransmit, Timer::Persist, Timer::DelayedAck];
+        let finish = [
+            Timer::Early,
+            Timer::Retransmit,
+            Timer::Persist,
+            Timer::DelayedAck,
+        ];
         let mut kinds = TimerKinds::empty();
         kinds.set(TimerKinds::FINISH, finish.iter().any(|&t| self.is_armed(t)));
         kinds.set(TimerKinds::KEEP_ALIVE, self.is_armed(Timer::KeepAlive));

@@ -121,6 +121,9 @@ impl Tcp {
             Some(listener) if incoming.has(Flags::SYN) && !incoming.has(Flags::ACK) => {
                 self.take_syn(listener, now, tuple, &incoming, used);
             }
+            Some(_)
+                if incoming.has(Flags::SYN)
+                    && self.shared.tcp().defence.listener_ignores_syn_ack => {}
             // Fourth: other data or control should not be there.
             Some(_) if !incoming.has(Flags::ACK) => {}
             // Second: any acknowledgment is bad; and in CLOSED everything is.

@@ -16,6 +16,7 @@ impl Connection {
         while let Some(timer) = self.deadlines.take_due(now) {
             shared.fuel.burn(1);
             match timer {
+                Timer::Early => self.early_timeout(shared, now),
                 Timer::Retransmit => self.retransmission_timeout(shared, now),
                 Timer::Persist => self.persist_timeout(shared, now),
                 Timer::DelayedAck => self.ack.now(),
@@ -38,10 +39,9 @@ impl Connection {
         if self.rto.timeouts == shared.tcp().r1_retransmits {
             self.marks -= Marks::ROUTED;
         }
-        self.snd.nxt = self.snd.una;
-        self.marks -= Marks::RESEND_HEAD;
         self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
+            self.snd.nxt = self.snd.una;
             self.marks |= Marks::SYN_LOST;
             if self.state() == TcpState::SynSent {
                 self.fall_back_to_plain_syn();
@@ -49,12 +49,15 @@ impl Connection {
                     self.agreed.offer_nothing();
                 }
             }
+        }
+        // A SYN is not among what recovery repairs; what Fast Open has sent behind it is.
+        if self.recovery.out().is_none() {
             return;
         }
         let flight = self.snd.max.since(self.snd.una);
         let fresh = self.recovery.phase != Phase::Timeout;
+        self.enter_timeout(shared, now, first && fresh);
         self.congestion.timeout(flight, first && fresh);
-        self.recovery.timeout(self.snd.una, self.snd.max);
     }
 
     /// R2 (RFC 9293, 3.8.3): by time, longer for SYN segments (MUST-23). A half-open connection of a listener gets a

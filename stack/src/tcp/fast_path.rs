@@ -9,7 +9,6 @@ use crate::tcp::connection::{Connection, Marks, Owner};
 use crate::tcp::deadlines::Timer;
 use crate::tcp::delayed_ack::Owed;
 use crate::tcp::incoming::Incoming;
-use crate::tcp::recovery::Phase;
 use crate::tcp::shared::Shared;
 use crate::wire::tcp::{Flags, Segment};
 
@@ -28,8 +27,7 @@ impl Connection {
         let ordinary = self.state() == TcpState::Established
             && (flags - Flags::PSH) == Flags::ACK
             && segment.seq() == self.rcv.nxt
-            && self.recovery.phase == Phase::Open
-            && self.recovery.board().is_empty()
+            && self.recovery.is_calm()
             && self.snd.nxt == self.snd.max
             && segment.window() != 0
             && self.snd.wnd != 0

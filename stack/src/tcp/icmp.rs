@@ -117,8 +117,7 @@ impl Connection {
         self.congestion.set_smss(self.agreed.smss());
         self.rto.stop_timing();
         if self.snd.has_outstanding() {
-            self.snd.nxt = self.snd.una;
-            self.recovery.timeout(self.snd.una, self.snd.max);
+            self.lose_everything();
         }
         Some(mtu)
     }

@@ -5,6 +5,7 @@ use xen_abi::Instant;
 use crate::api::{CaState, Counts, Negotiated, TcpInfo};
 use crate::event::TcpState;
 use crate::tcp::connection::{Connection, Marks};
+use crate::tcp::flight::Tally;
 use crate::tcp::meter::Limit;
 use crate::tcp::recovery::Phase;
 use crate::tcp::shared::Shared;
@@ -15,13 +16,12 @@ impl Connection {
         let profile = shared.tcp();
         let smss = self.agreed.smss().max(1);
         let queued = self.queued();
-        let outstanding = self.snd.max.since(self.snd.una);
-        let held = self.recovery.board().held_below(self.snd.max);
-        let lost = if self.agreed.sack && self.recovery.phase == Phase::Fast {
-            outstanding.saturating_sub(held + self.octets_out(shared))
-        } else {
-            0
-        };
+        let tally = self
+            .recovery
+            .out()
+            .map_or(Tally::default(), |out| out.flight.tally());
+        // A SYN is no record.
+        let syn = u32::from(!self.snd.syn_acked() && self.snd.has_outstanding());
         let probing = self
             .deadlines
             .is_armed(crate::tcp::deadlines::Timer::Persist);
@@ -33,7 +33,7 @@ impl Connection {
             ca_state: match self.recovery.phase {
                 Phase::Fast => CaState::Recovery,
                 Phase::Timeout => CaState::Loss,
-                Phase::Open if self.recovery.dup_acks > 0 || held > 0 => CaState::Disorder,
+                Phase::Open if self.recovery.dup_acks > 0 || tally.held > 0 => CaState::Disorder,
                 Phase::Open => CaState::Open,
             },
             negotiated: self.negotiated(),
@@ -54,17 +54,17 @@ impl Connection {
             pmtu: 0,
             rtt: self.rto.srtt().unwrap_or(0),
             rttvar: self.rto.rttvar(),
-            min_rtt: 0,
+            min_rtt: self.recovery.rack.min_rtt().unwrap_or(0),
             snd_cwnd: self.congestion.cwnd(),
             snd_ssthresh: self.congestion.ssthresh(),
             snd_wnd: self.snd.wnd,
             rcv_wnd: self.rcv.window(),
             snd_nxt: self.snd.nxt.0,
             rcv_nxt: self.rcv.nxt.0,
-            unacked: outstanding.div_ceil(smss),
-            sacked: held.div_ceil(smss),
-            lost: lost.div_ceil(smss),
-            retrans: 0,
+            unacked: tally.out + syn,
+            sacked: tally.held,
+            lost: tally.lost,
+            retrans: tally.again,
             reordering: u32::from(profile.dup_thresh),
             notsent: queued.unsent as u32,
             last_data_sent: now.since(self.last_sent),

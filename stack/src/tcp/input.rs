@@ -217,7 +217,9 @@ impl Connection {
                 Some(SocketError::ECONNRESET)
             }
             TcpState::SynReceived => Some(SocketError::ECONNREFUSED),
-            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => None,
+            TcpState::TimeWait => None,
+            TcpState::Closing | TcpState::LastAck if !shared.tcp().closing.reset_is_told => None,
+            TcpState::CloseWait => Some(shared.tcp().closing.reset_in_close_wait),
             _ => Some(SocketError::ECONNRESET),
         };
         self.die(shared, error);
@@ -368,7 +370,7 @@ impl Connection {
     /// A challenge ACK (RFC 5961), if the limit allows.
     pub fn challenge(&mut self, shared: &mut Shared, now: Instant) {
         if self.challenges.allow(now, shared.tcp()) {
-            self.ack.now();
+            self.ack.challenge();
             shared.note(&self.tuple, TcpNote::ChallengeAck, self.snd.max);
         }
     }

@@ -16,13 +16,14 @@
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
-//! - `rto`, `timestamps`, `sack`, `recovery`, `congestion`: loss and pace
+//! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
+//!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
-//! - `table`, `timers`, `engine`, `shared`, `listing`: all connections together
+//! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
 mod acceptance;
 mod ack;
@@ -39,6 +40,7 @@ mod engine;
 mod expire;
 pub mod fast_open;
 mod fast_path;
+mod flight;
 mod icmp;
 mod incoming;
 mod info;
@@ -52,9 +54,12 @@ mod options;
 pub mod output;
 mod pool;
 mod ports;
+mod prr;
+mod rack;
 mod recovery;
 mod recv_buffer;
 mod recv_window;
+mod repair;
 mod reset;
 mod ring;
 mod rto;
@@ -67,10 +72,12 @@ mod sockets;
 mod state;
 mod syn_options;
 mod table;
+mod tail;
 mod timers;
 mod timestamps;
 mod transmit;
 mod tuple;
+mod undo;
 mod urgent;
 mod user_calls;
 mod written;

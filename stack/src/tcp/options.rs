@@ -16,8 +16,6 @@ pub struct SocketOptions {
     pub recv_buffer: u32,
     /// `SO_SNDBUF`
     pub send_buffer: u32,
-    /// `SO_LINGER`, seconds
-    pub linger: Option<u32>,
     /// `TCP_MAXSEG`; 0: not set
     pub max_seg: u16,
     /// The peer's UDP port, if segments travel in datagrams; 0: they do not.
@@ -36,6 +34,8 @@ pub struct SocketOptions {
 /// Options that few sockets set.
 #[derive(Clone, Debug)]
 pub struct Rare {
+    /// `SO_LINGER`, seconds
+    pub linger: Option<u32>,
     /// `SO_OOBINLINE`
     pub urgent_in_line: Option<bool>,
     /// `SO_REUSEPORT`
@@ -86,6 +86,7 @@ pub struct Rare {
 
 /// None is set.
 const UNSET: Rare = Rare {
+    linger: None,
     urgent_in_line: None,
     reuse_port: false,
     recv_lowat: 0,
@@ -125,7 +126,6 @@ impl SocketOptions {
         SocketOptions {
             recv_buffer: clamp(profile.recv_buffer),
             send_buffer: clamp(profile.send_buffer),
-            linger: None,
             max_seg: 0,
             udp_port: 0,
             no_delay: false,
@@ -151,7 +151,6 @@ impl SocketOptions {
             O::RecvBuffer(bytes) => self.recv_buffer = clamp(asked(bytes, profile)),
             O::SendBuffer(bytes) => self.send_buffer = clamp(asked(bytes, profile)),
             O::ReuseAddr(on) => self.reuse_addr = on,
-            O::Linger(seconds) => self.linger = seconds,
             O::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             O::MaxSeg(mss) => self.max_seg = mss,
             O::Cork(on) => self.cork = on,
@@ -180,7 +179,7 @@ impl SocketOptions {
             N::RecvBuffer => O::RecvBuffer(self.recv_buffer as usize),
             N::SendBuffer => O::SendBuffer(self.send_buffer as usize),
             N::ReuseAddr => O::ReuseAddr(self.reuse_addr),
-            N::Linger => O::Linger(self.linger),
+            N::Linger => O::Linger(rare.linger),
             N::MaxSeg if self.max_seg == 0 => O::MaxSeg(profile.default_mss),
             N::MaxSeg => O::MaxSeg(self.max_seg),
             N::Cork => O::Cork(self.cork),
@@ -272,6 +271,7 @@ impl Rare {
         use SocketOption as O;
         match option {
             O::OutOfBandInline(on) => self.urgent_in_line = Some(on),
+            O::Linger(seconds) => self.linger = seconds,
             O::ReusePort(on) => self.reuse_port = on,
             O::RecvLowat(bytes) => self.recv_lowat = bytes,
             O::Priority(priority) => self.priority = priority,

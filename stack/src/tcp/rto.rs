@@ -6,6 +6,8 @@ use xen_abi::Instant;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 
+const NEVER: Instant = Instant(u64::MAX);
+
 /// RTT estimate, back-off, and the segment being timed.
 pub struct Rto {
     /// SRTT in nanoseconds; 0: nothing measured yet.
@@ -13,8 +15,10 @@ pub struct Rto {
     rttvar: u64,
     /// RTO before back-off.
     base: u64,
-    /// The segment being timed: an ACK of this number or a later one ends the measurement begun then.
-    timed: Option<(SeqNumber, Instant)>,
+    /// The segment being timed: an ACK of this number or a later one ends the measurement.
+    timed: SeqNumber,
+    /// When it was sent; never: none is timed.
+    timed_at: Instant,
     /// When the oldest octet in flight, or the first probe, was sent for the first time: R2 counts from there.
     pub since: Instant,
     /// Timeouts since something new was acknowledged.
@@ -28,7 +32,8 @@ impl Rto {
             srtt: 0,
             rttvar: 0,
             base: profile.initial_rto,
-            timed: None,
+            timed: SeqNumber(0),
+            timed_at: NEVER,
             since: Instant(0),
             timeouts: 0,
         }
@@ -61,12 +66,15 @@ impl Rto {
 
     /// A segment that ends before `end` is sent for the first time.
     pub fn time(&mut self, end: SeqNumber, now: Instant) {
-        self.timed.get_or_insert((end, now));
+        if self.timed_at == NEVER {
+            self.timed = end;
+            self.timed_at = now;
+        }
     }
 
     /// Something is sent again: no measurement spans that.
     pub fn stop_timing(&mut self) {
-        self.timed = None;
+        self.timed_at = NEVER;
     }
 
     /// The timer expired.
@@ -85,13 +93,13 @@ impl Rto {
         profile: &TcpProfile,
     ) {
         self.timeouts = 0;
-        let sample = match self.timed {
-            Some((end, sent)) if end.le(ack) => {
-                self.timed = None;
-                Some(now.since(sent))
-            }
-            Some(_) => None,
-            None => echoed,
+        let sample = if self.timed_at == NEVER {
+            echoed
+        } else if self.timed.le(ack) {
+            let sent = core::mem::replace(&mut self.timed_at, NEVER);
+            Some(now.since(sent))
+        } else {
+            None
         };
         if let Some(sample) = sample {
             self.measure(sample.max(1), profile);

@@ -14,6 +14,7 @@ use crate::profile::{Profile, TcpProfile};
 use crate::seq::SeqNumber;
 use crate::tcp::fast_open::destinations::Destinations;
 use crate::tcp::pool::Pool;
+use crate::tcp::recovery::Spare;
 use crate::tcp::reset::Reset;
 use crate::tcp::siphash::Key;
 use crate::tcp::tuple::Tuple;
@@ -33,6 +34,7 @@ pub struct Shared {
     pub profile: Rc<Profile>,
     pub fuel: Fuel,
     pub pool: Pool,
+    pub spare: Spare,
     pub keys: Keys,
     pub resets: VecDeque<Reset>,
     /// What Fast Open remembers of the servers that connections went to.
@@ -58,6 +60,7 @@ impl Shared {
             profile,
             fuel,
             pool: Pool::default(),
+            spare: Spare::default(),
             resets: VecDeque::new(),
             destinations: Destinations::default(),
             out_of_window_icmps: 0,

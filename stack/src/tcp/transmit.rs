@@ -9,9 +9,11 @@ use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::deadlines::Timer;
 use crate::tcp::delayed_ack::Owed;
-use crate::tcp::recovery::Phase;
+use crate::tcp::recovery::{Out, Phase};
 use crate::tcp::shared::Shared;
 use crate::tcp::state;
+use crate::tcp::tail::Tail;
+use crate::tcp::undo::Frto;
 use crate::wire::tcp::Flags;
 use crate::wire::tcp_options::{MAX_SACK_BLOCKS, SackBlock};
 
@@ -19,12 +21,12 @@ use crate::wire::tcp_options::{MAX_SACK_BLOCKS, SackBlock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     Syn,
-    /// At SND.NXT: new octets, or after a timeout old ones again.
+    /// At SND.NXT.
     Next,
-    /// The first segment again: fast retransmit, or a partial ACK.
-    Head,
-    /// A hole of the scoreboard.
-    Hole,
+    /// What was lost, again.
+    Again,
+    /// A tail loss probe.
+    Tail,
     /// RFC 6675's rescue.
     Rescue,
     /// One octet into a shut window.
@@ -55,10 +57,11 @@ impl Plan {
 impl Connection {
     /// Whether asking [`Connection::next_segment`] could be worth while.
     pub fn may_have_something_to_send(&self) -> bool {
-        let busy = Marks::RESEND_HEAD | Marks::PROBE | Marks::KEEP_ALIVE | Marks::OVERRIDE;
-        self.ack.owed == Owed::Now
+        let busy = Marks::TAIL_PROBE | Marks::PROBE | Marks::KEEP_ALIVE | Marks::OVERRIDE;
+        self.ack.is_due()
             || self.marks.intersects(busy)
             || self.recovery.phase == Phase::Fast
+            || self.recovery.lost() > 0
             || self.snd.nxt == self.snd.iss
             || ((state::may_have_unsent(self.state()) || self.may_send_early())
                 && self.snd.nxt.le(self.data_end()))
@@ -91,7 +94,7 @@ impl Connection {
         }
         self.probe()
             .or_else(|| self.keep_alive())
-            .or_else(|| self.pure_ack())
+            .or_else(|| self.pure_ack(shared))
     }
 
     fn syn(&self, flags: Flags) -> Option<Plan> {
@@ -105,62 +108,85 @@ impl Connection {
     }
 
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
-        if self.marks.contains(Marks::RESEND_HEAD) {
-            let held = self.recovery.board().next_held(self.snd.una);
-            let end = held.unwrap_or(self.snd.max).min(self.snd.max);
-            return Some(self.part(Why::Head, self.snd.una, end));
-        }
-        if self.recovery.phase == Phase::Fast && self.agreed.sack {
-            return self.next_by_scoreboard(shared);
-        }
-        let limited = if self.agreed.sack || self.recovery.phase != Phase::Open {
-            0
-        } else {
-            // Limited Transmit (RFC 3042): each of the first two duplicate ACKs lets a new segment out.
-            u32::from(self.recovery.dup_acks.min(shared.tcp().dup_thresh - 1))
-                * self.congestion.smss()
+        let cwnd = self.congestion.cwnd();
+        let Some(out) = self.recovery.out() else {
+            return self.next_in_order(cwnd, 0);
         };
-        let window = self.congestion.cwnd() + self.recovery.inflation;
-        self.next_in_order(window.saturating_add(limited), self.octets_out(shared))
+        if self.marks.contains(Marks::TAIL_PROBE) {
+            return self.tail_probe(out);
+        }
+        let pipe = self.octets_out(shared, out);
+        if let Frto::Probing { sent } = out.frto {
+            // RFC 5682, 2.1, step 2b: up to two new segments; with nothing new to send, the old way.
+            let new = (sent < 2).then(|| self.next_in_order(cwnd, pipe)).flatten();
+            if new.is_some() || sent > 0 {
+                return new;
+            }
+        }
+        if let Some(lost) = out.flight.next_lost(self.full_size()) {
+            return self.lost_again(out, lost, cwnd);
+        }
+        self.next_in_order(cwnd, pipe)
+            .or_else(|| self.rescue(shared, out))
     }
 
-    /// RFC 6675, section 5, step C: while cwnd − pipe ≥ 1 SMSS, NextSeg().
-    fn next_by_scoreboard(&self, shared: &Shared) -> Option<Plan> {
-        let f = self.in_flight(shared);
-        let board = self.recovery.board();
-        let pipe = board.pipe(&f);
-        let cwnd = self.congestion.cwnd();
-        if cwnd < pipe.saturating_add(f.smss) {
-            return None;
+    /// Octets under way, as far as the windows are concerned.
+    fn octets_out(&self, shared: &Shared, out: &Out) -> u32 {
+        if self.recovery.phase == Phase::Open && !shared.tcp().recovery.limited_transmit {
+            self.snd.nxt.since(self.snd.una)
+        } else {
+            out.flight.pipe()
         }
-        let hole = |block: SackBlock| self.part(Why::Hole, block.start, block.end);
-        board
-            .next_hole(&f, true)
-            .map(hole)
-            .or_else(|| self.next_in_order(cwnd, pipe))
-            .or_else(|| board.next_hole(&f, false).map(hole))
-            .or_else(|| {
-                let block = self.recovery.rescue(&f)?;
-                Some(self.part(Why::Rescue, block.start, block.end))
-            })
+    }
+
+    /// RFC 6675, section 5, NextSeg() rule 1, as far as the peer's window goes.
+    fn lost_again(&self, out: &Out, lost: SackBlock, cwnd: u32) -> Option<Plan> {
+        let text_end = lost.end.min(self.data_end());
+        let offered = self.snd.una.plus(self.snd.wnd);
+        let end = if text_end.le(offered) {
+            lost.end
+        } else {
+            offered
+        };
+        let pipe = out.flight.pipe();
+        let fits = out.force || pipe == 0 || pipe.saturating_add(end.since(lost.start)) <= cwnd;
+        (lost.start.lt(end) && fits).then(|| self.part(Why::Again, lost.start, end))
+    }
+
+    /// NextSeg() rule 4: once in a recovery, the end of what is out. RACK has a better way.
+    fn rescue(&self, shared: &Shared, out: &Out) -> Option<Plan> {
+        let rack = shared.tcp().recovery.rack;
+        let due = self.recovery.phase == Phase::Fast && self.agreed.sack && !rack && !out.rescued;
+        let room = self.congestion.cwnd() >= out.flight.pipe() + self.congestion.smss();
+        let last = out.flight.last(self.full_size()).filter(|_| due && room)?;
+        Some(self.part(Why::Rescue, last.start, last.end))
+    }
+
+    /// RFC 8985, 7.3: a new segment if the peer has room for one, otherwise the last one again; the congestion window
+    /// does not matter.
+    fn tail_probe(&self, out: &Out) -> Option<Plan> {
+        let offered = self.snd.una.plus(self.snd.wnd);
+        let end = self.data_end().min(offered);
+        if self.snd.nxt.lt(end) {
+            let fin = u32::from(self.fin.is_some());
+            return Some(self.part(Why::Tail, self.snd.nxt, end.plus(fin)));
+        }
+        let last = out.flight.last(self.full_size());
+        last.map(|last| self.part(Why::Tail, last.start, last.end))
     }
 
     /// From SND.NXT on, as the windows, Nagle and silly-window avoidance allow.
     fn next_in_order(&self, cwnd: u32, out: u32) -> Option<Plan> {
-        let board = self.recovery.board();
-        let start = board.held_until(self.snd.nxt).unwrap_or(self.snd.nxt);
+        let start = self.snd.nxt;
         let end = self.data_end();
         if start.gt(end) {
             return None;
         }
         let full = self.full_size();
-        let held = board
-            .next_held(start)
-            .map_or(u32::MAX, |at| at.since(start));
         let queued = end.since(start);
         let offered = self.snd.una.plus(self.snd.wnd).after(start);
         let record = self.within_record(start, queued);
-        let len = record.min(full).min(offered).min(held);
+        let len = record.min(full).min(offered);
         // A FIN takes no room in the peer's buffer, so it does not wait for the window.
         let fin = self.fin.is_some() && len == queued;
         if len == 0 && !fin {
@@ -169,6 +195,7 @@ impl Connection {
         if out > 0 && len > 0 && out.saturating_add(len) > cwnd {
             return None;
         }
+        // What a zero-window probe has sent already does not wait.
         let again = start.lt(self.snd.max);
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
@@ -229,13 +256,26 @@ impl Connection {
         })
     }
 
-    fn pure_ack(&self) -> Option<Plan> {
-        (self.ack.owed == Owed::Now).then_some(Plan {
+    fn pure_ack(&self, shared: &Shared) -> Option<Plan> {
+        if !self.ack.is_due() {
+            return None;
+        }
+        let mut plan = Plan {
             why: Why::Ack,
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
-        })
+        };
+        if self.ack.owed == Owed::Now
+            && shared.tcp().closing.repeats_fin
+            && let Some(fin) = self.fin
+            && self.snd.max.gt(fin)
+            && !self.fin_acked()
+        {
+            plan.seq = fin;
+            plan.flags |= Flags::FIN;
+        }
+        Some(plan)
     }
 
     /// Octets of text in a full-sized segment, with the options that it would have now (RFC 9293, MUST-16).
@@ -266,13 +306,10 @@ impl Connection {
         let end = plan.end();
         let again = end != plan.seq && plan.seq.lt(self.snd.max);
         match plan.why {
-            Why::Syn | Why::Next => self.snd.nxt = self.snd.nxt.max(end),
-            Why::Head => {
-                self.marks -= Marks::RESEND_HEAD;
-                self.recovery.high_rxt = self.recovery.high_rxt.max(end);
+            Why::Syn => self.snd.nxt = self.snd.nxt.max(end),
+            Why::Next | Why::Again | Why::Tail | Why::Rescue => {
+                self.note_transmission(shared, now, plan);
             }
-            Why::Hole => self.recovery.high_rxt = end,
-            Why::Rescue => self.recovery.rescued(),
             Why::Probe => {
                 self.marks -= Marks::PROBE;
                 shared.note(&self.tuple, TcpNote::WindowProbe, plan.seq);
@@ -310,8 +347,49 @@ impl Connection {
         }
     }
 
+    /// Octets that are to be acknowledged left: what is out grows, or something of it is out again.
+    fn note_transmission(&mut self, shared: &mut Shared, now: Instant, plan: &Plan) {
+        let end = plan.end();
+        let clock = self.stamps.clock(now);
+        let limit = shared.tcp().recovery.max_records;
+        let new = plan.seq == self.snd.nxt;
+        self.snd.nxt = self.snd.nxt.max(end);
+        let fast = self.recovery.phase == Phase::Fast;
+        let out = self.recovery.begin(&mut shared.spare, plan.seq);
+        if new {
+            out.flight.push(plan.seq, end, now, limit);
+            if let Frto::Probing { sent } = &mut out.frto {
+                *sent += 1;
+            }
+        } else {
+            out.flight.sent_again(plan.seq, end, now);
+            out.force = false;
+            if let Some(undo) = &mut out.undo {
+                undo.sent_again(clock);
+            }
+        }
+        if fast {
+            out.prr.sent(end.since(plan.seq));
+        }
+        match plan.why {
+            Why::Rescue => out.rescued = true,
+            Why::Tail => {
+                out.tail = Some(Tail { end, again: !new });
+                self.marks -= Marks::TAIL_PROBE;
+                // RFC 8985, 7.3: the retransmission timer begins anew.
+                self.deadlines.disarm(Timer::Retransmit);
+                self.deadlines.disarm(Timer::Early);
+                shared.note(&self.tuple, TcpNote::TailProbe, plan.seq);
+            }
+            _ => {}
+        }
+    }
+
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
+        if plan.len > 0 && now.since(self.last_heard) < shared.tcp().delayed_ack {
+            self.ack.is_interactive();
+        }
         self.last_sent = now;
         self.deadlines.disarm(Timer::Persist);
         if again {
@@ -323,11 +401,14 @@ impl Connection {
             }
             self.rto.time(plan.end(), now);
         }
-        // RFC 6675, 6, and RFC 6582: what is sent again in recovery gets a whole timeout.
-        let fresh = !self.deadlines.is_armed(Timer::Retransmit) || plan.why == Why::Head;
-        if fresh {
+        // RFC 6675, 6, and RFC 6582: what is sent again first in a recovery gets a whole timeout.
+        let first = plan.why == Why::Again && plan.seq == self.snd.una;
+        if first || !self.deadlines.is_armed(Timer::Retransmit) {
             let timeout = self.wait_for_ack(shared, now);
             self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
+        }
+        if plan.why == Why::Next && !self.waits_for_reordering() {
+            self.arm_tail_probe(shared, now);
         }
     }
 
@@ -346,8 +427,10 @@ impl Connection {
     /// it, a timer must (RFC 9293, MUST-36; 3.8.6.2.1: the override timeout).
     pub fn rest(&mut self, shared: &mut Shared, now: Instant) {
         self.note_limit(now);
+        self.marks -= Marks::TAIL_PROBE;
+        let unsent = self.snd.nxt.lt(self.data_end()) || self.recovery.lost() > 0;
         let waiting = state::may_have_unsent(self.state())
-            && self.snd.nxt.lt(self.data_end())
+            && unsent
             && !self.deadlines.is_armed(Timer::Retransmit)
             && !self.deadlines.is_armed(Timer::Persist);
         if waiting {

@@ -166,7 +166,7 @@ impl Connection {
             TcpState::Closed => {}
             TcpState::SynSent => self.die(shared, None),
             // RFC 9293, SHLD-3 (RFC 2525, 2.17): what was not read is lost, and the peer shall know.
-            _ if unread || self.options.linger == Some(0) => self.abort(shared, None),
+            _ if unread || self.options.rare().linger == Some(0) => self.abort(shared, None),
             TcpState::FinWait2 => self.linger_in_fin_wait_2(shared, now),
             _ => self.close_sending(shared),
         }

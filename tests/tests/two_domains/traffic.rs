@@ -1,7 +1,7 @@
 //! What two domains say to each other: pings, echoes, the small services, silence.
 
 use stack::api::{How, SocketError};
-use stack::os::{Os, TcpStream, UdpSocket, any};
+use stack::os::{Os, TcpStream, UdpSocket};
 use stack::stack::Stack;
 use xenemu::config::{Action, DomainConfig, VifConfig};
 use xenemu::event::{Event, Tap};
@@ -134,7 +134,7 @@ fn an_echo_over_tcp_comes_back_whole_and_ends() {
 
 async fn udp_client(os: Os<Stack>) {
     let outcome = async {
-        let socket = UdpSocket::bind(&os, any(0))?;
+        let socket = UdpSocket::bind(&os, os.any(0))?;
         // More than a frame holds: it goes in fragments.
         let sent = [7; 4000];
         socket

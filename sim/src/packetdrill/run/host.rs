@@ -25,4 +25,8 @@ impl Host for Raw {
     fn forget_peers(&mut self) {
         self.stack.forget_peers();
     }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("TcpExtOutOfWindowIcmps", self.stack.out_of_window_icmps())]
+    }
 }

@@ -35,7 +35,10 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use stack::posix::{Answer, Outcome, Personality};
+use stack::api::TcpInfo;
+use stack::posix::{
+    Answer, Call as Posix, Opt, OptionValue, Outcome, Output, Personality, tcp_info,
+};
 use stack::profile::Profile;
 use xenemu::abi::Instant;
 
@@ -50,8 +53,9 @@ use self::remote::Remote;
 use self::subject::Subject;
 use self::verdict::{Ending, Verdict};
 use super::Script;
-use super::ast::{Action, Event};
+use super::ast::{Action, Code, Event};
 use super::call::Call;
+use super::code::{self, Block};
 use super::command::Command;
 use super::environment::Environment;
 use super::icmp::{Echoed, Icmp};
@@ -90,6 +94,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
     };
     let name = options.profile.as_deref().unwrap_or(dialect.profile());
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
+    let profile = with_the_address_at_once(profile);
     let personality = match dialect {
         Dialect::Google => Personality::linux(),
         Dialect::Nplab => Personality::freebsd(),
@@ -102,6 +107,13 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Err(failure) => Ending::Failed(failure),
     };
     run.verdict(ending)
+}
+
+/// The tools bring their interface up long before a script begins: nobody has to be asked about its address any more.
+fn with_the_address_at_once(mut profile: Profile) -> Profile {
+    profile.net.ipv6.dad_transmits = 0;
+    profile.net.ipv6.autoconf = false;
+    profile
 }
 
 /// A call that blocked. When it returned is judged where the script waits for it: at its next call, or at its end.
@@ -129,8 +141,20 @@ struct Run<'s, S> {
     /// What the stack has sent and no line has asked for.
     sent: VecDeque<Live>,
     pending: Option<Pending<'s>>,
+    samples: Vec<Sample<'s>>,
     record: Record,
 }
+
+/// A code block, and what was known of the socket under test at its time.
+struct Sample<'s> {
+    place: Span,
+    text: &'s str,
+    /// Nothing where there was no such socket.
+    info: Option<Box<TcpInfo>>,
+}
+
+/// More octets than any system's `struct tcp_info` has.
+const INFO_ROOM: u32 = 1024;
 
 impl<'s, S: Subject> Run<'s, S> {
     fn new(
@@ -152,6 +176,7 @@ impl<'s, S: Subject> Run<'s, S> {
             files: Files::default(),
             sent: VecDeque::new(),
             pending: None,
+            samples: Vec::new(),
             record: Record::default(),
         }
     }
@@ -174,7 +199,7 @@ impl<'s, S: Subject> Run<'s, S> {
             Some(cleanup) => self.command(last.place.0, cleanup),
             None => Ok(()),
         };
-        events.and(ended)
+        events.and(ended).and_then(|()| self.code())
     }
 
     fn events(&mut self) -> Result<(), Failure> {
@@ -185,6 +210,56 @@ impl<'s, S: Subject> Run<'s, S> {
             self.event(event)?;
         }
         self.await_pending()
+    }
+
+    /// What a code block's names mean is asked when its turn is; it runs after the last event, with all others.
+    fn sample(&mut self, event: &'s Event, code: &'s Code) {
+        let descriptor = self.remote.descriptor().and_then(|fd| self.files.get(fd));
+        let info = descriptor.and_then(|fd| {
+            let ask = Posix::GetOption {
+                fd,
+                option: Opt::TcpInfo,
+                len: INFO_ROOM,
+            };
+            match self.subject.call(self.now, &ask) {
+                Outcome::Done(Answer {
+                    output: Output::Option(OptionValue::Info(info), _),
+                    ..
+                }) => Some(info),
+                _ => None,
+            }
+        });
+        self.samples.push(Sample {
+            place: event.place.0,
+            text: &code.text,
+            info,
+        });
+    }
+
+    /// Runs all code blocks as one program.
+    fn code(&self) -> Result<(), Failure> {
+        let field = |sample: &'_ Sample<'_>, name: &str| {
+            let info = sample.info.as_ref()?;
+            tcp_info::field(info, name.strip_prefix("tcpi_")?, &self.personality)
+        };
+        let fields: Vec<_> = self
+            .samples
+            .iter()
+            .map(|s| move |name: &str| field(s, name))
+            .collect();
+        let blocks = self
+            .samples
+            .iter()
+            .zip(&fields)
+            .map(|(sample, field)| Block {
+                text: sample.text,
+                field,
+            });
+        let blocks: Vec<Block<'_>> = blocks.collect();
+        code::run(&blocks).map(drop).map_err(|problem| {
+            let place = self.samples[problem.block].place;
+            Failure::new(place, problem.to_string())
+        })
     }
 
     fn command(&mut self, place: Span, command: &Command) -> Result<(), Failure> {
@@ -208,28 +283,34 @@ impl<'s, S: Subject> Run<'s, S> {
             Action::Packet(packet) => self.inject(event, packet)?,
             Action::Call(call) => self.call(event, call)?,
             Action::Command(command) => self.command(event.place.0, command)?,
-            Action::Code(_) => return Err(unknown(event, "code")),
+            Action::Code(code) => self.sample(event, code),
         }
         self.clock.advance(due, self.now);
         Ok(())
     }
 
-    /// Lets the stack do all that is due now, and collects what it sends.
+    /// Lets the stack do all that is due now, then asks the call that blocks, and lets the stack do what follows from it.
     fn settle(&mut self) -> Result<(), Failure> {
-        let now = self.now;
+        self.exhaust()?;
+        self.ask_pending()?;
+        self.exhaust()
+    }
+
+    /// Lets the stack do all that is due now, and collects what it sends.
+    fn exhaust(&mut self) -> Result<(), Failure> {
+        let Run {
+            subject,
+            sent,
+            record,
+            now,
+            ..
+        } = self;
         for _ in 0..TURNS_MAX {
-            let Run {
-                subject,
-                sent,
-                record,
-                ..
-            } = self;
-            subject.run(now, &mut |packet| {
-                record.sent(now, &packet);
-                sent.extend(Live::parse(now, packet));
+            subject.run(*now, &mut |packet| {
+                record.sent(*now, &packet);
+                sent.extend(Live::parse(*now, packet));
             });
-            self.ask_pending()?;
-            if self.subject.poll_at(now).is_none_or(|at| at > now) {
+            if subject.poll_at(*now).is_none_or(|at| at > *now) {
                 return Ok(());
             }
         }
@@ -566,9 +647,4 @@ impl<'s, S: Subject> Run<'s, S> {
             _ => {}
         }
     }
-}
-
-/// What cannot be run yet.
-fn unknown(event: &Event, what: &str) -> Failure {
-    Failure::new(event.place.0, format!("{what} cannot be run yet"))
 }

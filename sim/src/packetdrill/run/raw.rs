@@ -1,12 +1,11 @@
-//! The shortest way: the stack on a device that is a queue of frames. The far end of the cable is the gateway, whose
-//! Ethernet address is known from the beginning.
+//! The shortest way: the stack on a device that is a queue of frames. The far end of the cable is the gateway, which
+//! the stack knows by name, so that it asks for nobody.
 
 use std::rc::Rc;
 
 use stack::addr::{Cidr, Mac};
 use stack::api::{DeviceCaps, NetStack};
 use stack::dev::raw::RawDevice;
-use stack::net::ipv6::profile::Ipv6Profile;
 use stack::posix::{Answer, Call, Outcome, Personality, Process};
 use stack::profile::Profile;
 use stack::stack::{Stack, StackConfig};
@@ -44,9 +43,6 @@ impl Raw {
         personality: Personality,
         seed: [u8; 32],
     ) -> Raw {
-        // Every packet of a script is accounted for: nothing is sent that nobody asked for.
-        let mut profile = Profile::clone(&profile);
-        profile.net.ipv6 = Ipv6Profile::quiet();
         let mut stack = Stack::new(StackConfig {
             mac: OURS,
             addresses: vec![Cidr {
@@ -55,7 +51,7 @@ impl Raw {
             }],
             gateways: vec![config.gateway],
             mtu: config.mtu,
-            profile: Rc::new(profile),
+            profile,
             seed,
             fuel: Fuel::unlimited(),
             sink: Rc::new(Nowhere),
@@ -95,6 +91,7 @@ impl Subject for Raw {
             let Ok(frame) = Frame::parse(&frame) else {
                 unreachable!("the stack sends frames");
             };
+            // Whom it asks for neighbours, and how it speaks with routers, is nothing that scripts are about.
             if matches!(frame.ethertype(), EtherType::IPV4 | EtherType::IPV6) {
                 sent(frame.payload().to_vec());
             }

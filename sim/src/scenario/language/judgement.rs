@@ -78,6 +78,8 @@ const NOTES: Kind = Choice(&[
     "listen-overflow",
     "renege",
     "retransmit",
+    "tail-probe",
+    "spurious",
 ]);
 const ADDRESSES: Kind = Choice(&["preferred", "deprecated", "duplicate", "removed"]);
 const LIVES: Kind = Choice(&[

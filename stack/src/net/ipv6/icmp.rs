@@ -3,7 +3,7 @@
 use xen_abi::Instant;
 
 use crate::api::EchoReply;
-use crate::net::icmp::{Ends, Icmp, IcmpKind, Posted, Report};
+use crate::net::icmp::{Ends, Icmp, IcmpKind, Inside, Posted, Report};
 use crate::tcp::IcmpError;
 use crate::wire::icmpv6::{Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::ipv6::{self, MIN_MTU, Packet};
@@ -98,8 +98,17 @@ pub fn report(quoted: &Packet<'_>, error: IcmpError, fuel: &Fuel) -> Result<Repo
         upper.protocol = fragment.next_header;
     }
     let behind = quoted.bytes().get(upper.at..).unwrap_or(&[]);
-    let ends = (quoted.src().into(), quoted.dst().into());
-    Report::of(upper.protocol, ends, behind, error)
+    let Some(&[a, b, c, d, e, f, g, h]) = behind.first_chunk() else {
+        return Err("bad quotation");
+    };
+    Ok(Report {
+        protocol: upper.protocol,
+        local: (quoted.src(), u16::from_be_bytes([a, b])).into(),
+        remote: (quoted.dst(), u16::from_be_bytes([c, d])).into(),
+        seq: u32::from_be_bytes([e, f, g, h]),
+        error,
+        inside: Inside::of(upper.protocol, behind),
+    })
 }
 
 /// The error for a protocol that we do not speak, named at `pointer`.

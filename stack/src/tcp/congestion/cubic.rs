@@ -6,53 +6,57 @@ use xen_abi::Instant;
 use super::{Acked, Algorithm, Window};
 use crate::profile::MS;
 
-/// One epoch of congestion avoidance: from one loss to the next.
+/// CUBIC's memory: the last loss, and the epoch of congestion avoidance since then.
 #[derive(Clone, Copy, Debug)]
-struct Epoch {
+pub struct Cubic {
+    /// When the epoch began; never: it has not.
     start: Instant,
     /// K, milliseconds: how long the curve takes to come back to W_max.
-    k: u64,
+    k: u32,
     /// W_max, or the window at which the epoch began if that is larger.
     origin: u32,
     /// W_est: what Reno would have by now (RFC 9438, 4.3).
     reno: u32,
-}
-
-/// CUBIC's memory.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cubic {
     /// The window before the last loss, lowered for fast convergence; 0: no loss yet.
     w_max: u32,
     /// cwnd_prior: the window before the last loss.
     prior: u32,
-    epoch: Option<Epoch>,
 }
 
-impl Cubic {
-    fn epoch(&mut self, window: &Window, now: Instant) -> &mut Epoch {
-        let w_max = self.w_max;
-        self.epoch.get_or_insert_with(|| Epoch {
-            start: now,
-            // RFC 9438, 4.2: K = cbrt((W_max - cwnd_epoch) / C), with C = 0.4 segments a second cubed.
-            k: cube_root(
-                u64::from(w_max.saturating_sub(window.cwnd)) * 2_500_000_000
-                    / u64::from(window.smss),
-            ),
-            origin: w_max.max(window.cwnd),
-            reno: window.cwnd,
-        })
+const NEVER: Instant = Instant(u64::MAX);
+
+impl Default for Cubic {
+    fn default() -> Cubic {
+        Cubic {
+            start: NEVER,
+            k: 0,
+            origin: 0,
+            reno: 0,
+            w_max: 0,
+            prior: 0,
+        }
     }
 }
 
-impl Epoch {
+impl Cubic {
+    fn begin_epoch(&mut self, window: &Window, now: Instant) {
+        // RFC 9438, 4.2: K = cbrt((W_max - cwnd_epoch) / C), with C = 0.4 segments a second cubed.
+        let distance = u64::from(self.w_max.saturating_sub(window.cwnd));
+        self.k = cube_root(distance * 2_500_000_000 / u64::from(window.smss)) as u32;
+        self.start = now;
+        self.origin = self.w_max.max(window.cwnd);
+        self.reno = window.cwnd;
+    }
+
     /// W_cubic(t) = C·(t − K)³ + W_max, in octets, for t in milliseconds.
-    fn cubic(&self, t: u64, smss: u32) -> u32 {
+    fn curve(&self, t: u64, smss: u32) -> u32 {
+        let k = u64::from(self.k);
         // 2²¹ ms are 35 min; beyond, the curve has long met its bound.
-        let distance = t.abs_diff(self.k).min(1 << 21);
+        let distance = t.abs_diff(k).min(1 << 21);
         // 0.4 · smss · (ms / 1000)³
         let octets = u128::from(distance).pow(3) * u128::from(smss) / 2_500_000_000;
         let octets = u32::try_from(octets).unwrap_or(u32::MAX);
-        if t < self.k {
+        if t < k {
             self.origin.saturating_sub(octets)
         } else {
             self.origin.saturating_add(octets)
@@ -62,22 +66,26 @@ impl Epoch {
 
 impl Algorithm for Cubic {
     fn avoid(&mut self, window: &mut Window, acked: &Acked) {
-        let prior = self.prior;
+        if self.start == NEVER {
+            self.begin_epoch(window, acked.now);
+        }
         let (cwnd, smss) = (u64::from(window.cwnd), u64::from(window.smss));
         let octets = u64::from(acked.octets);
-        let epoch = self.epoch(window, acked.now);
         // RFC 9438, 4.3: Reno's window with alpha = 3·(1 − 0.7)/(1 + 0.7) = 9/17, and 1 once it is past cwnd_prior.
-        let (num, den) = if epoch.reno < prior { (9, 17) } else { (1, 1) };
+        let (num, den) = if self.reno < self.prior {
+            (9, 17)
+        } else {
+            (1, 1)
+        };
         let step = smss * octets * num / (cwnd * den);
-        epoch.reno = epoch.reno.saturating_add(step as u32);
-        let reno = epoch.reno;
-        let t = acked.now.since(epoch.start) / MS;
-        if epoch.cubic(t, window.smss) < reno {
-            window.grow(reno.saturating_sub(window.cwnd));
+        self.reno = self.reno.saturating_add(step as u32);
+        let t = acked.now.since(self.start) / MS;
+        if self.curve(t, window.smss) < self.reno {
+            window.grow(self.reno.saturating_sub(window.cwnd));
             return;
         }
         // RFC 9438, 4.4 and 4.5: towards the curve a round trip ahead, by no more than half of the window.
-        let ahead = epoch.cubic(t + acked.srtt / MS, window.smss);
+        let ahead = self.curve(t + acked.srtt / MS, window.smss);
         let target = u64::from(ahead).clamp(cwnd, cwnd + cwnd / 2);
         window.grow(((target - cwnd) * octets / cwnd) as u32);
     }
@@ -90,7 +98,7 @@ impl Algorithm for Cubic {
             window.cwnd
         };
         self.prior = window.cwnd;
-        self.epoch = None;
+        self.start = NEVER;
         // RFC 9438, 4.6: beta is 0.7.
         (u64::from(flight) * 7 / 10) as u32
     }
@@ -112,6 +120,7 @@ fn cube_root(n: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::profile::SEC;
+    use crate::seq::SeqNumber;
     use proptest::prelude::*;
 
     fn after_a_loss() -> (Cubic, Window) {
@@ -133,6 +142,9 @@ mod tests {
                     octets: 1000,
                     now: Instant(from + round * 100 * MS),
                     srtt: 100 * MS,
+                    rtt: None,
+                    una: SeqNumber(0),
+                    max: SeqNumber(0),
                 };
                 cubic.avoid(window, &acked);
             }

@@ -3,15 +3,21 @@
 //!
 //! - [`reno`]: RFC 5681
 //! - [`cubic`]: RFC 9438, in integers
+//! - [`slow_start`]: when slow start ends
 
 pub mod cubic;
 pub mod reno;
+pub mod slow_start;
+
+use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::profile::{CongestionAlgorithm, TcpProfile};
+use crate::profile::{Congestion, CongestionAlgorithm, SlowStart, TcpProfile};
+use crate::seq::SeqNumber;
 use cubic::Cubic;
 use reno::Reno;
+use slow_start::Watch;
 
 /// No window grows beyond what a scaled receive window can say (RFC 7323, 2.3).
 const MOST: u32 = 1 << 30;
@@ -32,10 +38,6 @@ impl Window {
     pub fn in_slow_start(&self) -> bool {
         self.cwnd < self.ssthresh
     }
-    /// Slow start: at most SMSS for each ACK (RFC 5681, 3.1, equation 2).
-    pub fn slow_start(&mut self, acked: u32) {
-        self.grow(acked.min(self.smss));
-    }
     /// Grows by so many octets.
     pub fn grow(&mut self, octets: u32) {
         self.cwnd = self.cwnd.saturating_add(octets).min(MOST);
@@ -54,6 +56,12 @@ pub struct Acked {
     pub now: Instant,
     /// SRTT in nanoseconds; 0: not measured.
     pub srtt: u64,
+    /// What this ACK has measured.
+    pub rtt: Option<u64>,
+    /// SND.UNA
+    pub una: SeqNumber,
+    /// SND.NXT
+    pub max: SeqNumber,
 }
 
 /// How a window grows, and how far it falls.
@@ -65,15 +73,25 @@ pub trait Algorithm {
 }
 
 /// The algorithm of a connection, without dispatch by pointer or memory of its own.
+#[derive(Clone, Copy)]
 enum Chosen {
     Reno(Reno),
     Cubic(Cubic),
+}
+
+/// How things stood before a reduction, in case that it was a mistake.
+#[derive(Clone, Copy)]
+pub struct Saved {
+    window: Window,
+    chosen: Chosen,
 }
 
 /// A connection's congestion control.
 pub struct Controller {
     window: Window,
     chosen: Chosen,
+    /// Kept from the first growth to the end of the first slow start.
+    watch: Option<Box<Watch>>,
 }
 
 impl Controller {
@@ -89,6 +107,7 @@ impl Controller {
                 CongestionAlgorithm::Reno => Chosen::Reno(Reno::default()),
                 CongestionAlgorithm::Cubic => Chosen::Cubic(Cubic::default()),
             },
+            watch: None,
         }
     }
 
@@ -121,13 +140,13 @@ impl Controller {
 
     /// New octets were acknowledged outside fast recovery, while `flight` octets were out: a window that was not used
     /// does not grow (RFC 9438, 5.8).
-    pub fn acknowledged(&mut self, acked: &Acked, flight: u32) {
-        let window = &mut self.window;
-        if window.in_slow_start() {
-            if flight.saturating_mul(2) >= window.cwnd {
-                window.slow_start(acked.octets);
+    pub fn acknowledged(&mut self, acked: &Acked, flight: u32, profile: &TcpProfile) {
+        if self.window.in_slow_start() {
+            if flight.saturating_mul(2) >= self.window.cwnd {
+                self.slow_start(acked, &profile.growth);
             }
-        } else if flight.saturating_add(window.smss) >= window.cwnd {
+        } else if flight.saturating_add(self.window.smss) >= self.window.cwnd {
+            let window = &mut self.window;
             match &mut self.chosen {
                 Chosen::Reno(a) => a.avoid(window, acked),
                 Chosen::Cubic(a) => a.avoid(window, acked),
@@ -135,10 +154,62 @@ impl Controller {
         }
     }
 
-    /// Three duplicate ACKs or their like: RFC 5681, 3.2.
+    /// RFC 5681, 3.1, equation 2, with RFC 9406's bound on what one ACK earns; in the first slow start of a connection
+    /// somebody watches for its end.
+    fn slow_start(&mut self, acked: &Acked, growth: &Congestion) {
+        let window = &mut self.window;
+        let mut octets = acked
+            .octets
+            .min(growth.most_per_ack.saturating_mul(window.smss));
+        if window.ssthresh == MOST && growth.slow_start != SlowStart::UntilLoss {
+            let watch = self
+                .watch
+                .get_or_insert_with(|| Box::new(Watch::new(growth.slow_start)));
+            let Some(earned) = watch.earns(window, acked, octets) else {
+                window.ssthresh = window.cwnd;
+                self.watch = None;
+                return;
+            };
+            octets = earned;
+        } else {
+            self.watch = None;
+        }
+        window.grow(octets);
+    }
+
+    /// A loss (RFC 5681, 3.2): the threshold falls, and the window with it. In fast recovery
+    /// [`crate::tcp::prr`] says how it gets there.
     pub fn loss(&mut self, flight: u32) {
         let threshold = self.threshold(flight);
         self.window.reduce_to(threshold);
+    }
+
+    /// The window of a moment in fast recovery.
+    pub fn set_cwnd(&mut self, octets: u32) {
+        self.window.cwnd = octets.min(MOST);
+    }
+
+    /// How things stand.
+    pub fn save(&self) -> Saved {
+        Saved {
+            window: self.window,
+            chosen: self.chosen,
+        }
+    }
+
+    /// Nothing was lost (RFC 4015, 3): back to the window before, but no further beyond what is under way than an
+    /// initial window or what was just acknowledged, and by slow start from there.
+    pub fn undo(&mut self, saved: &Saved, pipe: u32, acked: u32, profile: &TcpProfile) {
+        let window = &mut self.window;
+        let burst = acked.max(initial_window(window.smss, profile));
+        let back = saved.window.cwnd.min(pipe.saturating_add(burst));
+        window.cwnd = if profile.growth.whole_undo {
+            window.cwnd.max(saved.window.cwnd)
+        } else {
+            window.cwnd.max(back)
+        };
+        window.ssthresh = saved.window.ssthresh.max(saved.window.cwnd);
+        self.chosen = saved.chosen;
     }
 
     /// The retransmission timer expired. `first`: not yet for this segment; the threshold falls only once
@@ -151,14 +222,19 @@ impl Controller {
         self.window.cwnd = self.window.smss;
     }
 
-    /// NewReno leaves fast recovery (RFC 6582, 3.2, step 3, option 1): no burst follows.
-    pub fn leave_recovery(&mut self, flight: u32) {
+    /// Fast recovery is over: the window is what the threshold says (RFC 9937, 6). `flight`: what is out, if nothing
+    /// has seen to it that no burst follows (RFC 6582, 3.2, step 3, option 1).
+    pub fn leave_recovery(&mut self, flight: Option<u32>) {
         let window = &mut self.window;
-        window.cwnd = window.ssthresh.min(flight.max(window.smss) + window.smss);
+        let most = flight.map_or(MOST, |flight| flight.max(window.smss) + window.smss);
+        window.cwnd = window.ssthresh.min(most);
     }
 
     /// Nothing was sent for longer than the RTO: restart window (RFC 5681, 4.1).
     pub fn idle(&mut self, profile: &TcpProfile) {
+        if !profile.growth.restart_after_idle {
+            return;
+        }
         let restart = initial_window(self.window.smss, profile);
         self.window.cwnd = self.window.cwnd.min(restart);
     }
@@ -195,6 +271,9 @@ mod tests {
             octets,
             now: Instant(0),
             srtt: 0,
+            rtt: None,
+            una: SeqNumber(0),
+            max: SeqNumber(0),
         }
     }
 
@@ -207,16 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn slow_start_grows_by_no_more_than_a_segment_for_each_ack() {
+    fn slow_start_grows_by_what_is_acknowledged_but_by_eight_segments_at_most() {
         let mut c = established(CongestionAlgorithm::Reno);
-        c.acknowledged(&acked(5000), 10_000);
-        assert_eq!(c.cwnd(), 11_000);
+        c.acknowledged(&acked(5000), 10_000, &TcpProfile::default());
+        assert_eq!(c.cwnd(), 15_000);
+        c.acknowledged(&acked(9000), 15_000, &TcpProfile::default());
+        assert_eq!(c.cwnd(), 23_000);
     }
 
     #[test]
     fn a_window_that_is_not_used_does_not_grow() {
         let mut c = established(CongestionAlgorithm::Cubic);
-        c.acknowledged(&acked(1000), 1000);
+        c.acknowledged(&acked(1000), 1000, &TcpProfile::default());
         assert_eq!(c.cwnd(), 10_000);
     }
 

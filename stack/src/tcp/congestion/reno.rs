@@ -26,6 +26,7 @@ impl Algorithm for Reno {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seq::SeqNumber;
     use xen_abi::Instant;
 
     #[test]
@@ -40,6 +41,9 @@ mod tests {
             octets: 1000,
             now: Instant(0),
             srtt: 0,
+            rtt: None,
+            una: SeqNumber(0),
+            max: SeqNumber(0),
         };
         (0..3).for_each(|_| reno.avoid(&mut window, &acked));
         assert_eq!(window.cwnd, 4000);

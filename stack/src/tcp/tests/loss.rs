@@ -12,7 +12,11 @@ const MSS_SACK: [u8; 8] = [2, 4, 3, 0xE8, 1, 1, 4, 2];
 /// A connection whose peer takes segments of 1000, ten of which are out.
 fn ten_out(sack: bool) -> (Solo, SocketId) {
     let options: &[u8] = if sack { &MSS_SACK } else { &MSS_SACK[..4] };
-    let (mut solo, socket) = Solo::accepted(Profile::default(), options);
+    let mut profile = Profile::default();
+    // The silence of these tests is to be the retransmission timer's, and what follows it a real timeout's.
+    profile.tcp.recovery.tail_probe = false;
+    profile.tcp.recovery.f_rto = false;
+    let (mut solo, socket) = Solo::accepted(profile, options);
     solo.host
         .tcp
         .send(solo.now, socket, &[7; 20_000])

@@ -5,6 +5,7 @@
 //! - `opening`, `closing`: the state machine
 //! - `hostile`: what a peer must not be able to do
 //! - `loss`: retransmission and recovery
+//! - `recovery`: losses found by time, probes, windows that come down gently, and mistakes taken back
 //! - `flow`: windows, ACK policy, Nagle, keep-alive
 //! - `fast_open`: data before the handshake is over
 //! - `ecn`: marks instead of losses
@@ -25,6 +26,7 @@ mod hostile;
 mod loss;
 mod opening;
 mod profiles;
+mod recovery;
 mod requirements;
 mod stream;
 mod udp_tunnel;

@@ -34,7 +34,9 @@ fn the_pointer_names_the_octet_behind_the_urgent_data() {
     // It is said again as long as it is not acknowledged, and not in what follows.
     solo.host.tcp.send(solo.now, socket, b"go").expect("room");
     solo.now = solo.now.plus(SEC);
-    assert_eq!(sent(&mut solo)[0], (5, "PU. 1:8(7) ack 1".into()));
+    assert_eq!(sent(&mut solo), [(5, "U. 1:6(5) ack 1".into())]);
+    solo.inject(seg(".", 1).ack(6));
+    assert_eq!(sent(&mut solo), [(0, "P. 6:8(2) ack 1".into())]);
     solo.inject(seg(".", 1).ack(8));
     solo.host.tcp.send(solo.now, socket, b"on").expect("room");
     assert_eq!(sent(&mut solo), [(0, "P. 8:10(2) ack 1".into())]);

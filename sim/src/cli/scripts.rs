@@ -1,0 +1,271 @@
+//! packetdrill scripts run for a command: what each came to, and what is printed about it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::out::{Out, talk};
+use super::{BadInput, Exit};
+use crate::failure::shell_word;
+use crate::packetdrill::run::failure::Failure;
+use crate::packetdrill::run::verdict::{Ending, Verdict};
+use crate::packetdrill::run::{self, RunOptions, capture, expected};
+use crate::packetdrill::{self, Definitions, Loaded};
+
+/// How scripts are run.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// The stack's profile, instead of the script's system's.
+    pub profile: Option<String>,
+    /// Where captures are written.
+    pub pcap: Option<PathBuf>,
+    /// And once more, to compare.
+    pub twice: bool,
+    /// The result as JSON.
+    pub json: bool,
+}
+
+/// How many scripts ended how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    /// Failed, and a file beside them says that they do.
+    pub failed_as_expected: usize,
+    /// Are no scripts.
+    pub bad: usize,
+}
+
+impl Tally {
+    fn count(&mut self, word: Option<Word>) {
+        *match word {
+            Some(Word::Pass) => &mut self.passed,
+            Some(Word::Fail) => &mut self.failed,
+            Some(Word::Skip) => &mut self.skipped,
+            Some(Word::ExpectedFail) => &mut self.failed_as_expected,
+            None => &mut self.bad,
+        } += 1;
+    }
+
+    /// The exit code that says so.
+    pub fn exit(&self) -> Exit {
+        match (self.bad, self.failed + self.skipped) {
+            (0, 0) => Exit::Held,
+            (0, _) => Exit::Failed,
+            _ => Exit::Bad,
+        }
+    }
+
+    /// The last line, or two.
+    pub fn print(&self, as_json: bool, out: &mut Out) {
+        let Tally {
+            passed,
+            failed,
+            skipped,
+            failed_as_expected,
+            ..
+        } = *self;
+        if as_json {
+            out.line(json!({
+                "passed": passed,
+                "failed": failed,
+                "skipped": skipped,
+                "failed_as_expected": failed_as_expected,
+            }));
+            return;
+        }
+        if failed_as_expected > 0 {
+            out.line(format_args!("{failed_as_expected} failed as expected"));
+        }
+        out.line(format_args!(
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        ));
+    }
+}
+
+/// How a script ended, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Pass,
+    Fail,
+    Skip,
+    ExpectedFail,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Word::Pass => "PASS",
+            Word::Fail => "FAIL",
+            Word::Skip => "SKIP",
+            Word::ExpectedFail => "XFAIL",
+        }
+    }
+}
+
+/// A script that was run.
+struct Ran {
+    /// `None`: it is no script.
+    word: Option<Word>,
+    /// What to print about it.
+    text: String,
+}
+
+/// Runs scripts, `jobs` at once; what is printed depends neither on how many nor on which is ready first.
+pub fn run_all(
+    scripts: &[PathBuf],
+    how: &How,
+    jobs: Option<u16>,
+    out: &mut Out,
+) -> Result<Tally, BadInput> {
+    if let Some(folder) = &how.pcap {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| BadInput::say(format_args!("{}: {error}", folder.display()), None))?;
+    }
+    let threads = jobs.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| BadInput::say(error, None))?;
+    let ran: Vec<Ran> =
+        pool.install(|| scripts.par_iter().map(|path| run_one(path, how)).collect());
+    let mut tally = Tally::default();
+    for ran in &ran {
+        tally.count(ran.word);
+        out.text(&ran.text);
+    }
+    Ok(tally)
+}
+
+/// Reads and runs one script.
+fn run_one(path: &Path, how: &How) -> Ran {
+    let loaded = match packetdrill::load(path, &Definitions::of_the_suites()) {
+        Ok(loaded) => loaded,
+        // Some are marked because nobody can read them.
+        Err(report) if is_expected_to_fail(path) => {
+            let problem = &report.problems()[0];
+            return Ran {
+                word: Some(Word::ExpectedFail),
+                text: match how.json {
+                    true => format!("{}\n", unreadable(path, &problem.message)),
+                    false => format!("XFAIL {}\n  {}\n", path.display(), problem.message),
+                },
+            };
+        }
+        Err(report) => {
+            BadInput::show(&report);
+            return Ran {
+                word: None,
+                text: String::new(),
+            };
+        }
+    };
+    let mut verdict = verdict(&loaded, how);
+    if how.twice {
+        let again = self::verdict(&loaded, how);
+        if again.hash != verdict.hash {
+            let what = "the second run went otherwise than the first: this is a bug of evilbit";
+            let failure = Failure::new(loaded.script.events[0].place.0, what);
+            verdict.ending = Ending::Failed(failure);
+        }
+    }
+    if let Some(folder) = &how.pcap {
+        write_capture(folder, path, &verdict);
+    }
+    let word = match &verdict.ending {
+        Ending::Passed => Word::Pass,
+        Ending::Skipped(_) => Word::Skip,
+        Ending::Failed(_) if is_expected_to_fail(path) => Word::ExpectedFail,
+        Ending::Failed(_) => Word::Fail,
+    };
+    let text = match how.json {
+        true => format!("{}\n", object(path, word, &loaded.source, &verdict)),
+        false => text(path, word, &loaded.source, &verdict),
+    };
+    Ran {
+        word: Some(word),
+        text,
+    }
+}
+
+fn verdict(loaded: &Loaded, how: &How) -> Verdict {
+    let options = RunOptions {
+        profile: how.profile.clone(),
+    };
+    let script = &loaded.script;
+    // A bug of the stack is a failure of the script that found it, and the others still have their turn.
+    let mut verdict = catch_unwind(AssertUnwindSafe(|| run::run(script, &options)))
+        .unwrap_or_else(|_| Verdict::broken(script));
+    expected::apply(&mut verdict, loaded);
+    verdict
+}
+
+/// nplab's suite marks scripts that its own system fails: a file of the same name beside them.
+fn is_expected_to_fail(path: &Path) -> bool {
+    path.with_extension("exfail").exists()
+}
+
+fn replay(path: &Path) -> String {
+    format!("evilbit packetdrill {}", shell_word(path))
+}
+
+fn text(path: &Path, word: Word, source: &str, verdict: &Verdict) -> String {
+    let mut text = format!("{} {}\n", word.text(), path.display());
+    match &verdict.ending {
+        Ending::Passed => {}
+        Ending::Skipped(why) => {
+            let line = why.line(source);
+            text += &format!("  {}:{line}: {}\n", path.display(), why.message);
+        }
+        Ending::Failed(failure) => {
+            text += &failure.text(path, source, &verdict.ladder, &replay(path));
+        }
+    }
+    text
+}
+
+/// A script's object in `--json`; its keys are stable.
+fn object(path: &Path, word: Word, source: &str, verdict: &Verdict) -> Value {
+    let failure = match &verdict.ending {
+        Ending::Passed => Value::Null,
+        Ending::Skipped(failure) | Ending::Failed(failure) => failure_object(failure, source),
+    };
+    json!({
+        "script": path.display().to_string(),
+        "result": word.text(),
+        "trace": format!("{:032x}", verdict.hash),
+        "sim_ns": verdict.simulated,
+        "packets": verdict.packets.len(),
+        "failure": failure,
+        "replay": replay(path),
+    })
+}
+
+fn unreadable(path: &Path, message: &str) -> Value {
+    json!({
+        "script": path.display().to_string(),
+        "result": Word::ExpectedFail.text(),
+        "failure": { "message": message },
+        "replay": replay(path),
+    })
+}
+
+fn failure_object(failure: &Failure, source: &str) -> Value {
+    let compared = failure.compared.as_ref();
+    json!({
+        "line": failure.line(source),
+        "message": failure.message,
+        "expected": compared.map(|c| &c.expected),
+        "got": compared.map(|c| &c.got),
+    })
+}
+
+/// Writes a script's packets to a file of its name; that it could not is no failure of the script.
+fn write_capture(folder: &Path, path: &Path, verdict: &Verdict) {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let file = folder.join(format!("{name}.pcapng"));
+    if let Err(error) = capture::write(&file, &name, &verdict.packets) {
+        talk(format_args!("{}: {error}", file.display()));
+    }
+}

@@ -1,0 +1,25 @@
+//! How connections end, where systems differ.
+
+use crate::api::SocketError;
+
+/// The end of a connection.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// As long as our FIN is not acknowledged, every ACK says it again (FreeBSD, `tcp_output`), instead of leaving that to
+    /// the retransmission timer.
+    pub repeats_fin: bool,
+    /// A reset in CLOSING and LAST-ACK is an error to the application (FreeBSD), not just the end (RFC 9293, 3.10.7.4).
+    pub reset_is_told: bool,
+    /// What a reset in CLOSE-WAIT is called: ECONNRESET, or EPIPE (Linux, `tcp_reset`).
+    pub reset_in_close_wait: SocketError,
+}
+
+impl Default for Closing {
+    fn default() -> Closing {
+        Closing {
+            repeats_fin: false,
+            reset_is_told: false,
+            reset_in_close_wait: SocketError::ECONNRESET,
+        }
+    }
+}

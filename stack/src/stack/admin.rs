@@ -1,0 +1,46 @@
+//! The stack as its administrator sees it: settings, lists, counters.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use super::Stack;
+use crate::addr::{IpAddress, Mac};
+use crate::event::TcpState;
+use crate::net::path_mtu::PathMtus;
+use crate::profile::Profile;
+use crate::tcp::Listed;
+
+impl Stack {
+    /// Another profile, as settings change: TCP asks the new one at every step, and a connection keeps only what its
+    /// handshake has settled. What lies below the transports stays as it was made.
+    pub fn set_profile(&mut self, profile: Rc<Profile>) {
+        self.tcp.set_profile(profile.clone());
+        self.profile = profile;
+    }
+
+    /// Names a neighbour by hand: it is never asked for (`ip neighbour add … nud permanent`).
+    pub fn set_neighbour(&mut self, ip: IpAddress, mac: Mac) {
+        self.output.set_neighbour(ip, mac);
+    }
+
+    /// All TCP sockets, half-open connections counted.
+    pub fn tcp_sockets(&self) -> Vec<Listed> {
+        self.tcp.list()
+    }
+
+    /// Aborts all TCP connections in a state.
+    pub fn drop_tcp_connections(&mut self, state: TcpState) {
+        self.tcp.drop_connections(state);
+    }
+
+    /// Forgets what was learned of destinations: Fast Open cookies, and what else a cache of hosts holds.
+    pub fn forget_peers(&mut self) {
+        self.tcp.forget_destinations();
+        self.output.paths = PathMtus::default();
+    }
+
+    /// ICMP errors about segments that are not under way (RFC 5927, 4.1), as Linux counts them.
+    pub fn out_of_window_icmps(&self) -> u64 {
+        self.tcp.out_of_window_icmps()
+    }
+}
