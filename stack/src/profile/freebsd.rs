@@ -1,6 +1,7 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::Writable;
 use super::{
     Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
     TcpProfile,
@@ -35,7 +36,12 @@ pub fn tcp() -> TcpProfile {
             accept_what_fits: true,
             doubled: false,
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            // SO_SNDLOWAT
+            writable: Writable::LowWater(2_048),
+            charge: None,
+        },
         acks: Acks {
             every_second: true,
             ..Acks::default()

@@ -1,6 +1,7 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::{Charge, Writable};
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
     Recovery, SEC, SlowStart, Sockets, TcpProfile,
@@ -32,7 +33,16 @@ pub fn tcp() -> TcpProfile {
             doubled: true,
             ..Buffers::default()
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            writable: Writable::HalfOfUsed,
+            // tcp_min_tso_segs, tcp_wmem[2]
+            charge: Some(Charge {
+                overhead: 1_280,
+                least_segments: 2,
+                most: 4 << 20,
+            }),
+        },
         acks: Acks {
             quick: 16,
             ..Acks::default()

@@ -26,9 +26,9 @@ use crate::tcp::send_buffer::SendBuffer;
 use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
+use crate::tcp::told::Told;
 use crate::tcp::tuple::Tuple;
 use crate::tcp::urgent::Urgent;
-use crate::tcp::written::Written;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,10 +133,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
-    /// What the application has said about octets that it wrote.
-    pub written: Option<Box<Written>>,
-    /// What `TCP_INFO` tells beyond this, if anybody may ask.
-    pub meter: Option<Box<Meter>>,
+    /// What is kept only because the application may ask.
+    pub told: Option<Box<Told>>,
 }
 
 impl Connection {
@@ -186,8 +184,10 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
-            written: None,
-            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
+            told: profile
+                .sockets
+                .measure
+                .then(|| Told::measuring(Meter::new(now))),
         }
     }
 
@@ -358,18 +358,6 @@ impl Connection {
         }
     }
 
-    /// Octets that the application may send now.
-    pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state)
-            || self.marks.contains(Marks::FAST_OPENING)
-            || self.syn_waits_for_data();
-        if may && self.fin.is_none() {
-            (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
-        } else {
-            0
-        }
-    }
-
     /// Which kinds of readiness have grown; they are news no more.
     pub fn take_news(&mut self) -> Ready {
         let kinds = [
@@ -396,7 +384,7 @@ impl Connection {
     }
 
     /// What the socket is ready for.
-    pub fn ready(&self) -> Ready {
+    pub fn ready(&self, profile: &TcpProfile) -> Ready {
         let mut ready = Ready::empty();
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
@@ -404,7 +392,7 @@ impl Connection {
         ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
-        ready.set(Ready::WRITE, self.send_room() > 0 || closed);
+        ready.set(Ready::WRITE, self.is_writable(profile) || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);
         ready.set(Ready::ERROR, self.error.is_some());
         ready.set(Ready::REPORTS, self.has_reports());

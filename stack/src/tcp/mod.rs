@@ -11,14 +11,14 @@
 //!
 //! In reading order:
 //! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
-//!   its octets and is told of them; `info`, `meter` what it can ask about
+//!   its octets and is told of them; `info`, `meter`, `told` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
-//! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
@@ -65,6 +65,7 @@ mod ring;
 mod rto;
 mod sack;
 mod send_buffer;
+mod send_room;
 mod send_window;
 mod shared;
 mod siphash;
@@ -75,6 +76,7 @@ mod table;
 mod tail;
 mod timers;
 mod timestamps;
+mod told;
 mod transmit;
 mod tuple;
 mod undo;

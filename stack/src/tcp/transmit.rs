@@ -320,7 +320,7 @@ impl Connection {
             }
             Why::Ack => {}
         }
-        if let Some(meter) = &mut self.meter {
+        if let Some(meter) = self.meter_mut() {
             meter.sent(plan, again);
         }
         if plan.len > 0 {

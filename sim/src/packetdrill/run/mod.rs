@@ -42,7 +42,7 @@ use stack::posix::{
 use stack::profile::Profile;
 use xenemu::abi::Instant;
 
-use self::calls::{Context, Files, judge};
+use self::calls::{Context, Files, judge, received};
 use self::clock::Clock;
 use self::config::{Config, Dialect};
 use self::failure::Failure;
@@ -541,7 +541,7 @@ impl<'s, S: Subject> Run<'s, S> {
         let subject_of = call.arguments.first().and_then(|fd| fd.integer());
         let connects = match call.name.as_str() {
             "connect" => true,
-            "sendto" => calls::names_a_peer(call),
+            "sendto" | "sendmsg" => calls::names_a_peer(call),
             _ => false,
         };
         if let (true, Some(descriptor)) = (connects, subject_of) {
@@ -624,7 +624,12 @@ impl<'s, S: Subject> Run<'s, S> {
     /// A call returned.
     fn returned(&mut self, call: &Call, answer: &Answer) -> Result<(), Failure> {
         self.record.returned(self.now, call, answer);
-        let judged = judge::judge(call, answer, &mut self.files, &self.personality);
+        let context = received::Context {
+            personality: &self.personality,
+            clock: &self.clock,
+            tolerance: self.config.tolerance.0,
+        };
+        let judged = judge::judge(call, answer, &mut self.files, &context);
         if !self.config.lenient_calls {
             judged?;
         }

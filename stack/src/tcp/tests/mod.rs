@@ -28,6 +28,7 @@ mod opening;
 mod profiles;
 mod recovery;
 mod requirements;
+mod send_room;
 mod stream;
 mod udp_tunnel;
 mod urgent;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use stack::posix::{Data, MsgFlags, Personality, PollEvents, Room, Status};
 
-use super::words;
+use super::{text, words};
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::config::{Config, IpVersion};
 use crate::packetdrill::run::failure::Failure;
@@ -100,7 +100,8 @@ pub fn data(expr: &Expr, len: u64) -> Result<Data, Failure> {
         ExprKind::Ellipsis => Ok(Data::Zeros(len)),
         ExprKind::Word(word) if word == "NULL" => Ok(Data::Null(len)),
         ExprKind::Text(pieces) => {
-            let mut bytes = pieces.concat().into_bytes();
+            let bytes = text::bytes(pieces);
+            let mut bytes = bytes.ok_or_else(|| unsupported(expr, "bytes to send"))?;
             match usize::try_from(len) {
                 Ok(len) if len <= bytes.len() => bytes.truncate(len),
                 _ => return Err(unsupported(expr, "bytes of this length")),

@@ -3,6 +3,8 @@
 
 mod arguments;
 pub mod judge;
+pub mod received;
+mod text;
 mod words;
 
 use std::collections::BTreeMap;
@@ -10,8 +12,8 @@ use std::net::SocketAddr;
 
 use stack::api::{How, SocketKind};
 use stack::posix::{
-    Call as Posix, Data, Domain, Fd, Ioctl, Level, Opt, OptionValue, Personality, Room, Status,
-    Watched,
+    Call as Posix, Data, Domain, EpollControl, Fd, Ioctl, Level, Opt, OptionValue, Personality,
+    Room, Status, Watched,
 };
 
 use self::arguments as read;
@@ -130,7 +132,12 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
                 fd: files.of(fd)?,
                 from: datas(message, personality)?,
                 flags: read::message_flags(flags)?,
-                to: None,
+                to: match message.get("msg_name") {
+                    Some(name) if !read::is_null(name) => {
+                        Some(read::address(name, config, remote)?)
+                    }
+                    _ => None,
+                },
             }
         }
         ("shutdown", [fd, how]) => Posix::Shutdown {
@@ -175,6 +182,19 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
             watched: watched_files(watched, files)?,
             timeout: milliseconds(number(timeout)?),
         },
+        ("epoll_create", [size]) => Posix::EpollCreate {
+            size: number(size)?,
+        },
+        ("epoll_ctl", [epoll, operation, fd, event]) => Posix::EpollControl {
+            epoll: files.of(epoll)?,
+            fd: files.of(fd)?,
+            control: epoll_control(operation, event)?,
+        },
+        ("epoll_wait", [epoll, _, most, timeout]) => Posix::EpollWait {
+            epoll: files.of(epoll)?,
+            most: number(most)?,
+            timeout: milliseconds(number(timeout)?),
+        },
         ("pipe", [_]) => Posix::Pipe,
         ("splice", [from, _, to, _, len, flags]) => Posix::Splice {
             from: files.of(from)?,
@@ -192,9 +212,38 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
     })
 }
 
-/// Does a `sendto` name a peer? Then it may connect its socket.
+fn epoll_control(operation: &Expr, event: &Expr) -> Result<EpollControl, Failure> {
+    if operation.word() == Some("EPOLL_CTL_DEL") {
+        return Ok(EpollControl::Delete);
+    }
+    let event = structure(event, StructureKind::EpollEvent)?;
+    let events = event.get("events").expect("an epoll_event has its fields");
+    let events = read::events(events)?;
+    let data = epoll_data(event).map_or(0, |(_, data)| data as u64);
+    match operation.word() {
+        Some("EPOLL_CTL_ADD") => Ok(EpollControl::Add { events, data }),
+        Some("EPOLL_CTL_MOD") => Ok(EpollControl::Modify { events, data }),
+        _ => Err(read::unsupported(operation, "an operation of epoll_ctl")),
+    }
+}
+
+/// What a script wants back with its events: one of the members of a union.
+fn epoll_data(event: &Structure) -> Option<(&Expr, i64)> {
+    let data = ["fd", "ptr", "u32", "u64"]
+        .iter()
+        .find_map(|name| event.get(name))?;
+    Some((data, data.integer()?))
+}
+
+/// Does a `sendto` or `sendmsg` name a peer? Then it may connect its socket.
 pub fn names_a_peer(call: &Call) -> bool {
-    let address = call.arguments.get(4);
+    let address = match &call.arguments[..] {
+        [_, message, _] => match &message.kind {
+            ExprKind::Structure(message) => message.get("msg_name"),
+            _ => None,
+        },
+        arguments => arguments.get(4),
+    };
     address.is_some_and(|address| !read::is_null(address))
 }
 
@@ -298,7 +347,10 @@ fn option_value(expr: &Expr, personality: &Personality) -> Result<OptionValue, F
     let value = read::pointed(expr);
     match &value.kind {
         ExprKind::Word(word) if word == "NULL" => Ok(OptionValue::Null),
-        ExprKind::Text(pieces) => Ok(OptionValue::Bytes(pieces.concat().into_bytes())),
+        ExprKind::Text(pieces) => match text::bytes(pieces) {
+            Some(bytes) => Ok(OptionValue::Bytes(bytes)),
+            None => Err(read::unsupported(value, "an option's bytes")),
+        },
         ExprKind::Structure(s) if s.kind == StructureKind::Linger => {
             let field = |name| {
                 let field = s.get(name).expect("a linger has its fields");
