@@ -57,6 +57,7 @@ impl Icmp {
             }
             Kind::Unreachable(Unreachable::NoRoute) => IcmpError::NetUnreachable,
             Kind::Unreachable(Unreachable::Port) => IcmpError::PortUnreachable,
+            Kind::Unreachable(Unreachable::Other(1 | 5 | 6)) => IcmpError::Prohibited,
             Kind::Unreachable(Unreachable::Address | Unreachable::Other(_)) => {
                 IcmpError::HostUnreachable
             }
