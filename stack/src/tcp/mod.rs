@@ -20,8 +20,10 @@
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
+//! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
+//! - `syn_cookie`: connections that are not kept while they are half open
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
@@ -48,6 +50,7 @@ mod input;
 mod isn;
 mod listen;
 mod listing;
+mod md5;
 mod meter;
 mod open;
 mod options;
@@ -68,9 +71,11 @@ mod send_buffer;
 mod send_room;
 mod send_window;
 mod shared;
+mod signature;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_cookie;
 mod syn_options;
 mod table;
 mod tail;

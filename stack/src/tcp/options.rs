@@ -165,7 +165,8 @@ impl SocketOptions {
             }
             O::RemoteUdpPort(port) => self.udp_port = port,
             // Those are not a connection's.
-            O::FastOpen(_)
+            O::Signature(_)
+            | O::FastOpen(_)
             | O::FastOpenConnect(_)
             | O::FastOpenNoCookie(_)
             | O::FastOpenKeys(_) => return Err(SocketError::EINVAL),
@@ -213,7 +214,11 @@ impl SocketOptions {
             N::DeferAccept => O::DeferAccept(rare.defer_accept),
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
             N::RemoteUdpPort => O::RemoteUdpPort(self.udp_port),
-            N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
+            N::Signature
+            | N::FastOpen
+            | N::FastOpenConnect
+            | N::FastOpenNoCookie
+            | N::FastOpenKeys => {
                 return Err(SocketError::EINVAL);
             }
         })

@@ -88,11 +88,7 @@ impl Connection {
                 self.inbox.skip(&mut shared.pool, n);
                 n
             };
-            let limit = self.options.recv_buffer as usize;
-            let free = limit.saturating_sub(self.inbox.len());
-            if state::may_receive(self.state())
-                && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
-            {
+            if state::may_receive(self.state()) && self.is_window_worth_telling(shared.tcp()) {
                 self.ack.now();
             }
             return Ok(n);
