@@ -5,6 +5,7 @@
 use xen_abi::Instant;
 
 use crate::event::{TcpNote, TcpState};
+use crate::profile::{Nagle, TcpProfile};
 use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::deadlines::Timer;
@@ -206,21 +207,26 @@ impl Connection {
         let again = start.lt(self.snd.max);
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
-        if again || fin || whole || self.is_worth_sending(len, full, queued) {
+        if again || fin || whole || self.is_worth_sending(shared.tcp(), len, full, queued) {
             let plan = self.part(Why::Next, start, start.plus(len + u32::from(fin)));
-            let most = shared.tcp().growth.send_unit;
-            return Some(if most == 0 {
+            return Some(if shared.tcp().growth.send_unit == 0 {
                 plan
             } else {
-                self.in_unit(plan, most, cwnd.saturating_sub(out), queued.min(offered))
+                self.in_unit(
+                    shared.tcp(),
+                    plan,
+                    cwnd.saturating_sub(out),
+                    queued.min(offered),
+                )
             });
         }
         None
     }
 
-    /// The segment as part of a unit: as many segments as leave together, at most `most`, `room` octets, and half of the
+    /// The segment as part of a unit: as many segments as leave together, at most the profile's, `room` octets, and half of the
     /// window. The last one of several is pushed, as it is when a network card cuts them.
-    fn in_unit(&self, mut plan: Plan, most: u32, room: u32, text: u32) -> Plan {
+    fn in_unit(&self, profile: &TcpProfile, mut plan: Plan, room: u32, text: u32) -> Plan {
+        let most = profile.growth.send_unit;
         let end = plan.seq.plus(plan.len);
         let under_way = self.recovery.out().and_then(|out| out.unit);
         if let Some(unit) = under_way.filter(|&unit| plan.seq.lt(unit)) {
@@ -233,7 +239,7 @@ impl Connection {
         let segments = most.min(half).min(room / full).max(1);
         let mut octets = (segments * full).min(text);
         let rest = octets % full;
-        if octets == text && rest > 0 && !self.is_worth_sending(rest, full, rest) {
+        if octets == text && rest > 0 && !self.is_worth_sending(profile, rest, full, rest) {
             octets -= rest;
         }
         plan.unit = Some(plan.seq.plus(octets.max(plan.len)));
@@ -241,16 +247,25 @@ impl Connection {
     }
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
-    fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
+    fn is_worth_sending(&self, profile: &TcpProfile, len: u32, full: u32, queued: u32) -> bool {
         if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
             return self.marks.contains(Marks::OVERRIDE);
         }
-        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
-        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        let nothing_out = self.nothing_holds_back(profile);
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
             || self.marks.contains(Marks::OVERRIDE)
+    }
+
+    /// Whether Nagle's algorithm has nothing to wait for. It waits for text; a SYN that is out holds nothing back.
+    fn nothing_holds_back(&self, profile: &TcpProfile) -> bool {
+        let idle = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        idle || match profile.nagle {
+            Nagle::AnythingOut => false,
+            Nagle::SmallSegmentOut => self.snd.small.le(self.snd.una),
+            Nagle::OutBefore => self.marks.contains(Marks::WAS_IDLE),
+        }
     }
 
     /// The octets from `start` on, at most a full-sized segment and not past `end`, with the FIN if it lies there.
@@ -368,6 +383,16 @@ impl Connection {
             self.note_sent(now, plan.seq.plus(plan.len));
         }
         self.marks -= Marks::OVERRIDE;
+        if plan.len > 0 {
+            let idle = !self.snd.has_outstanding();
+            self.marks.set(
+                Marks::WAS_IDLE,
+                idle || self.marks.contains(Marks::WAS_IDLE),
+            );
+            if plan.len < self.full_size() && !again && plan.why != Why::Syn {
+                self.snd.small = end;
+            }
+        }
         if self.agreed.ecn && plan.why == Why::Next && plan.len > 0 && !again {
             self.marks -= Marks::ECN_REDUCED;
         }
@@ -430,7 +455,8 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
-        let answers = plan.len > 0 && self.rcv.nxt.since(self.rcv.irs) > 1;
+        // Only text of the peer's can be answered.
+        let answers = plan.len > 0 && self.ack.largest() > 0;
         if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {
             self.ack.is_interactive();
         }
@@ -471,6 +497,7 @@ impl Connection {
     /// it, a timer must (RFC 9293, MUST-36; 3.8.6.2.1: the override timeout).
     pub fn rest(&mut self, shared: &mut Shared, now: Instant) {
         self.note_limit(now);
+        self.marks -= Marks::WAS_IDLE;
         self.marks -= Marks::TAIL_PROBE;
         let unsent = self.snd.nxt.lt(self.data_end()) || self.recovery.lost() > 0;
         let waiting = state::may_have_unsent(self.state())
