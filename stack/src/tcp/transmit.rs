@@ -425,6 +425,7 @@ impl Connection {
         if new {
             out.flight.push(plan.seq, end, now, limit);
             out.unit = plan.unit.or(out.unit);
+            out.note_use(self.snd.una, end);
             if let Frto::Probing { sent } = &mut out.frto {
                 *sent += 1;
             }
