@@ -12,7 +12,7 @@ use thiserror::Error;
 use xen_abi::Instant;
 
 pub use self::info::{CaState, Counts, Negotiated, TcpInfo};
-pub use self::options::{OptionName, SocketOption};
+pub use self::options::{OptionName, SignatureKey, SocketOption};
 pub use self::wide::{Queued, Received, RecvFlags, Report, SendFlags, Stage, WideSockets};
 use crate::addr::{IpAddress, Mac};
 

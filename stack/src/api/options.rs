@@ -2,6 +2,46 @@
 //! and never gets here; a value that a stack does not accept is its `EINVAL`, an option that it does not have its
 //! `ENOPROTOOPT`.
 
+use core::fmt;
+
+use crate::addr::IpAddress;
+
+/// A key that is shared with a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SignatureKey {
+    pub peer: IpAddress,
+    len: u8,
+    octets: [u8; SignatureKey::LONGEST],
+}
+
+impl SignatureKey {
+    /// Most octets of a key: 80 (RFC 2385, 4.5).
+    pub const LONGEST: usize = 80;
+
+    /// The key, if it is not too long.
+    pub fn new(peer: IpAddress, octets: &[u8]) -> Option<SignatureKey> {
+        let mut key = SignatureKey {
+            peer,
+            len: octets.len() as u8,
+            octets: [0; SignatureKey::LONGEST],
+        };
+        key.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(key)
+    }
+
+    /// Its octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Debug for SignatureKey {
+    /// The key itself is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignatureKey({})", self.peer)
+    }
+}
+
 /// Declares the options once: with values, and as names to ask for.
 macro_rules! options {
     ($($(#[$about:meta])* $name:ident($value:ty),)*) => {
@@ -45,6 +85,8 @@ options! {
     MaxSeg(u16),
     /// `TCP_REMOTE_UDP_ENCAPS_PORT`: the peer's UDP port, before a connect whose segments travel in datagrams.
     RemoteUdpPort(u16),
+    /// `TCP_MD5SIG`: the key that is shared with a peer (RFC 2385), before a connect or of a listener
+    Signature(SignatureKey),
     /// `TCP_FASTOPEN`: a listener's queue of connections that have sent data in their SYN (RFC 7413, 5.1); of a client,
     /// not 0: it may.
     FastOpen(u32),

@@ -203,7 +203,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
         N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
-        N::Linger | N::FastOpenKeys => return Err(Errno::EINVAL),
+        N::Linger | N::FastOpenKeys | N::Signature => return Err(Errno::EINVAL),
     })
 }
 
@@ -222,6 +222,10 @@ fn within<T: TryFrom<i64>>(int: i64) -> Result<T, Errno> {
 /// What `getsockopt(2)` gives.
 pub fn to_get(option: SocketOption) -> OptionValue {
     use SocketOption as O;
+    if let O::Signature(_) = option {
+        // A kernel does not give a key back.
+        return OptionValue::Null;
+    }
     if let O::FastOpenKeys(keys) = option {
         return OptionValue::Bytes(keys.into_iter().flatten().flatten().collect());
     }
@@ -243,6 +247,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::FastOpenNoCookie(on) => i64::from(on),
         O::RecvBuffer(bytes) | O::SendBuffer(bytes) => bytes as i64,
         O::MaxSeg(bytes) | O::RemoteUdpPort(bytes) => i64::from(bytes),
+        O::FastOpenKeys(_) | O::Signature(_) => unreachable!("it is octets"),
         O::TrafficClass(number) | O::SynCount(number) | O::KeepCount(number) => i64::from(number),
         O::HopLimit(limit) => limit.map_or(-1, i64::from),
         O::RecvLowat(number)
@@ -256,7 +261,6 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::FastOpen(number)
         | O::DeferAccept(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
-        O::FastOpenKeys(_) => unreachable!("it is octets"),
         O::Linger(seconds) => {
             return OptionValue::Linger {
                 on: seconds.is_some(),

@@ -14,6 +14,17 @@ pub enum CongestionAlgorithm {
     Cubic,
 }
 
+/// What a segment that is less than full-sized waits for (Nagle's algorithm: RFC 9293, 3.7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nagle {
+    /// Anything that is out.
+    AnythingOut,
+    /// Another such segment that is out (draft-minshall-nagle; Linux).
+    SmallSegmentOut,
+    /// What was out before the application wrote (FreeBSD, `tcp_output`).
+    OutBefore,
+}
+
 /// TCP's constants. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct TcpProfile {
@@ -27,6 +38,9 @@ pub struct TcpProfile {
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
     pub resets_hold_stamps: bool,
+    /// A signed segment (RFC 2385) from a peer with which no key is shared is dropped (Linux); otherwise the option is one
+    /// that is not known (RFC 9293, MUST-6).
+    pub drops_unexpected_signature: bool,
     /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
     /// meant to leave it; 4.2BSD and its heirs take it out).
     pub urgent_in_line: bool,
@@ -79,6 +93,8 @@ pub struct TcpProfile {
     pub growth: Congestion,
     /// Longest delay of an ACK: < 500 ms (RFC 9293, MUST-40); 40 ms is the deployed value.
     pub delayed_ack: u64,
+    /// What small segments wait for.
+    pub nagle: Nagle,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
     pub ack_every_segments: u32,
     /// Sender silly-window avoidance: override timeout, 0.1 to 1 s (RFC 9293, 3.8.6.2.1).
@@ -141,6 +157,7 @@ impl Default for TcpProfile {
             ecn: Ecn::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
+            drops_unexpected_signature: false,
             urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,
@@ -166,6 +183,7 @@ impl Default for TcpProfile {
             congestion: CongestionAlgorithm::Cubic,
             growth: Congestion::default(),
             delayed_ack: 40 * MS,
+            nagle: Nagle::AnythingOut,
             ack_every_segments: 2,
             sws_override: 200 * MS,
             keepalive_idle: 7_200 * SEC,

@@ -67,6 +67,7 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: None,
+            signature: None,
             urgent: None,
             ce: false,
             udp_port: 0,

@@ -3,6 +3,7 @@
 
 use crate::profile::TcpProfile;
 use crate::tcp::incoming::Incoming;
+use crate::tcp::signature::SIGNATURE_LEN;
 use crate::wire::tcp::HEADER_LEN;
 
 /// Octets of an IPv4 header, and of an IPv6 header.
@@ -36,6 +37,8 @@ pub struct Agreed {
     pub sack: bool,
     /// Explicit Congestion Notification (RFC 3168).
     pub ecn: bool,
+    /// Every segment is signed (RFC 2385).
+    pub signed: bool,
 }
 
 impl Agreed {
@@ -52,6 +55,7 @@ impl Agreed {
             timestamps: profile.timestamps,
             sack: profile.sack,
             ecn: false,
+            signed: false,
         }
     }
 
@@ -115,7 +119,9 @@ impl Agreed {
     /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
     pub fn smss(&self) -> u32 {
         let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
-        u32::from(mss - if self.timestamps { STAMP_LEN } else { 0 })
+        let stamp = if self.timestamps { STAMP_LEN } else { 0 };
+        let signature = if self.signed { SIGNATURE_LEN } else { 0 };
+        u32::from(mss - stamp - signature)
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use xen_abi::Instant;
 
-use crate::api::{Ready, SocketError};
+use crate::api::{Ready, SignatureKey, SocketError};
 use crate::event::{TcpState, TimerKinds};
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
@@ -26,9 +26,9 @@ use crate::tcp::send_buffer::SendBuffer;
 use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
+use crate::tcp::told::Told;
 use crate::tcp::tuple::Tuple;
 use crate::tcp::urgent::Urgent;
-use crate::tcp::written::Written;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,8 @@ bitflags::bitflags! {
         const MORE = 1 << 15;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// Nothing was out when what is being sent now began.
+        const WAS_IDLE = 1 << 23;
         /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
         const ECN_ECHO = 1 << 21;
         /// The window was reduced because of a mark; the peer shall know.
@@ -93,6 +95,29 @@ bitflags::bitflags! {
         const SYN_DATA = 1 << 17;
     }
 }
+
+/// What only some connections have, together in one box.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seldom {
+    /// What Fast Open needs to know until the handshake is over.
+    pub opening: Option<Opening>,
+    /// The key that every segment is signed with (RFC 2385).
+    pub signature: Option<SignatureKey>,
+    /// Urgent data.
+    pub urgent: Urgent,
+    /// Octets that came before the handshake was over.
+    pub with_syn: u32,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: Option<SeqNumber>,
+}
+
+static NOTHING: Seldom = Seldom {
+    opening: None,
+    signature: None,
+    urgent: Urgent::NONE,
+    with_syn: 0,
+    ecn_until: None,
+};
 
 /// One connection.
 pub struct Connection {
@@ -107,13 +132,9 @@ pub struct Connection {
     /// What ICMP said: the reason if the connection times out (RFC 9293, 3.9.2.2).
     pub soft_error: Option<SocketError>,
     pub options: SocketOptions,
-    /// What Fast Open needs to know until the handshake is over.
-    pub opening: Option<Box<Opening>>,
-    /// Urgent data, if there ever were any.
-    pub urgent: Option<Box<Urgent>>,
+    /// What only some connections have.
+    seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
-    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
-    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -133,10 +154,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
-    /// What the application has said about octets that it wrote.
-    pub written: Option<Box<Written>>,
-    /// What `TCP_INFO` tells beyond this, if anybody may ask.
-    pub meter: Option<Box<Meter>>,
+    /// What is kept only because the application may ask.
+    pub told: Option<Box<Told>>,
 }
 
 impl Connection {
@@ -167,9 +186,7 @@ impl Connection {
             soft_error: None,
             agreed,
             options,
-            opening: None,
-            urgent: None,
-            ecn_until: iss,
+            seldom: None,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -186,14 +203,32 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
-            written: None,
-            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
+            told: profile
+                .sockets
+                .measure
+                .then(|| Told::measuring(Meter::new(now))),
         }
     }
 
     /// The state.
     pub fn state(&self) -> TcpState {
         self.state
+    }
+
+    /// What only some connections have.
+    #[inline]
+    pub fn seldom(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to change it: from then on the connection has a box for it.
+    pub fn seldom_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
+
+    /// What Fast Open needed to know is of no use any more.
+    pub fn take_opening(&mut self) -> Option<Opening> {
+        self.seldom.as_mut()?.opening.take()
     }
 
     /// Changes the state, and says so.
@@ -207,6 +242,13 @@ impl Connection {
         );
         self.state = to;
         shared.report_state(&self.tuple, from, to);
+    }
+
+    /// From now on every segment is signed. Timestamps go, since there is not room for both in a SYN (RFC 2385, 4.2).
+    pub fn sign(&mut self, key: &SignatureKey) {
+        self.seldom_mut().signature = Some(*key);
+        self.agreed.signed = true;
+        self.agreed.timestamps = false;
     }
 
     /// The way to the peer is known.
@@ -226,6 +268,14 @@ impl Connection {
             }
         }
         if self.snd.syn_acked() {
+            self.congestion.set_smss(self.agreed.smss());
+        }
+    }
+
+    /// The application wants segments of at most so many octets from now on (`TCP_MAXSEG`).
+    pub fn lower_segment_size(&mut self, mss: u16) {
+        if self.snd.syn_acked() && mss < self.agreed.send_mss {
+            self.agreed.send_mss = mss;
             self.congestion.set_smss(self.agreed.smss());
         }
     }
@@ -261,6 +311,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             ack: Some(self.rcv.nxt),
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
+            key: self.seldom().signature,
             udp_port: self.options.udp_port,
         });
     }
@@ -305,10 +356,15 @@ impl Connection {
         (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
     }
 
+    /// Octets of the free ones that may be offered by now.
+    pub fn offerable(&self, profile: &TcpProfile) -> usize {
+        self.recv_room().min(self.window_limit(profile))
+    }
+
     /// The window to offer now, in octets, before it is scaled.
     pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = self.recv_room().min(self.window_limit(profile));
+        let free = self.offerable(profile);
         if profile.buffers.every_octet {
             self.rcv
                 .offer_every_octet(free, limit, self.agreed.recv_mss)
@@ -317,11 +373,28 @@ impl Connection {
         }
     }
 
+    /// Whether what the application has read makes a window that the peer should hear of at once.
+    pub fn is_window_worth_telling(&self, profile: &TcpProfile) -> bool {
+        let limit = self.options.recv_buffer as usize;
+        let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
+        let free = self.offerable(profile).min(sayable);
+        if profile.buffers.told_when_doubled {
+            return free as u64 >= 2 * u64::from(self.rcv.window());
+        }
+        self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
+    }
+
     /// What the window may have grown to, where it begins small.
     fn window_limit(&self, profile: &TcpProfile) -> usize {
         match profile.buffers.first_window {
             Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
-                let received = self.rcv.nxt.since(self.rcv.irs);
+                let received = match crate::tcp::state::is_synchronized(self.state) {
+                    true => {
+                        let received = self.rcv.nxt.since(self.rcv.irs);
+                        received.saturating_sub(self.seldom().with_syn)
+                    }
+                    false => 0,
+                };
                 first.saturating_add(received.saturating_mul(2)) as usize
             }
             _ => usize::MAX,
@@ -358,18 +431,6 @@ impl Connection {
         }
     }
 
-    /// Octets that the application may send now.
-    pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state)
-            || self.marks.contains(Marks::FAST_OPENING)
-            || self.syn_waits_for_data();
-        if may && self.fin.is_none() {
-            (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
-        } else {
-            0
-        }
-    }
-
     /// Which kinds of readiness have grown; they are news no more.
     pub fn take_news(&mut self) -> Ready {
         let kinds = [
@@ -396,7 +457,7 @@ impl Connection {
     }
 
     /// What the socket is ready for.
-    pub fn ready(&self) -> Ready {
+    pub fn ready(&self, profile: &TcpProfile) -> Ready {
         let mut ready = Ready::empty();
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
@@ -404,7 +465,7 @@ impl Connection {
         ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
-        ready.set(Ready::WRITE, self.send_room() > 0 || closed);
+        ready.set(Ready::WRITE, self.is_writable(profile) || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);
         ready.set(Ready::ERROR, self.error.is_some());
         ready.set(Ready::REPORTS, self.has_reports());

@@ -6,8 +6,9 @@ use alloc::string::ToString;
 use xen_abi::Instant;
 
 use crate::addr::IpAddress;
+use crate::api::SignatureKey;
 use crate::event::{Event, Layer, TcpNote, TcpState};
-use crate::profile::Blackhole;
+use crate::profile::{Blackhole, TcpProfile};
 use crate::seq::SeqNumber;
 use crate::tcp::Tcp;
 use crate::tcp::connection::{Connection, Owner};
@@ -17,8 +18,34 @@ use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
 use crate::tcp::output::IpInfo;
 use crate::tcp::reset::Reset;
+use crate::tcp::shared::Shared;
+use crate::tcp::signature::is_signed;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::{Flags, Segment};
+
+/// How a segment came, and as what.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    ip: &'a IpInfo,
+    bytes: &'a [u8],
+}
+
+impl Arrival<'_> {
+    /// Whether it is signed with the key, if there is one (RFC 2385, 2.0: "silently dropped" otherwise).
+    fn is_signed_as_agreed(
+        &self,
+        key: Option<&SignatureKey>,
+        segment: &Incoming<'_>,
+        profile: &TcpProfile,
+    ) -> bool {
+        match (key, segment.signature) {
+            (None, None) => true,
+            (None, Some(_)) => !profile.drops_unexpected_signature,
+            (Some(_), None) => false,
+            (Some(key), Some(digest)) => is_signed(key, self.ip, self.bytes, digest),
+        }
+    }
+}
 
 impl Tcp {
     /// Takes one segment. Never transmits. `csum_ok`: the device vouches for the checksum.
@@ -48,29 +75,35 @@ impl Tcp {
         if segment.flags().contains(both) && self.shared.tcp().defence.drop_synfin {
             return self.refuse("SYN and FIN in one segment");
         }
+        let arrival = Arrival { ip, bytes };
         match self.table.find_for_segment(&tuple) {
-            Some(index) => self.deliver(index, now, &segment, ip),
-            None => self.arrives_for_nobody(now, tuple, &segment, ip.udp_port, None),
+            Some(index) => self.deliver(index, now, &segment, arrival),
+            None => self.arrives_for_nobody(now, tuple, &segment, arrival, None),
         }
     }
 
-    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>, ip: &IpInfo) {
-        let udp_port = ip.udp_port;
+    fn deliver(&mut self, index: u32, now: Instant, segment: &Segment<'_>, arrival: Arrival<'_>) {
+        let udp_port = arrival.ip.udp_port;
         let connection = self
             .table
             .connection(index)
             .expect("the hash names connections");
         connection.measure_arrival(now, segment);
         let same_way = connection.options.udp_port == udp_port;
-        let marked = ip.ecn == CE;
-        if !(same_way && !marked && connection.is_predicted(&mut self.shared, now, segment)) {
+        let marked = arrival.ip.ecn == CE;
+        let plain = same_way && !marked && !connection.agreed.signed;
+        if !(plain && connection.is_predicted(&mut self.shared, now, segment)) {
             let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
             incoming.udp_port = udp_port;
             incoming.ce = marked;
+            let key = connection.seldom().signature.as_ref();
+            if !arrival.is_signed_as_agreed(key, &incoming, self.shared.tcp()) {
+                return;
+            }
             if is_new_incarnation(connection, &incoming) {
                 let (tuple, used) = (connection.tuple, connection.snd.max);
                 if self.table.find_listener(tuple.local_addr()).is_some() {
-                    self.replace(index, now, tuple, segment, udp_port, used);
+                    self.replace(index, now, tuple, segment, arrival, used);
                     return;
                 }
             }
@@ -94,14 +127,14 @@ impl Tcp {
         now: Instant,
         tuple: Tuple,
         segment: &Segment<'_>,
-        udp_port: u16,
+        arrival: Arrival<'_>,
         used: SeqNumber,
     ) {
         if let Some(old) = self.table.connection(index) {
             old.die(&mut self.shared, None);
         }
         self.settle(index);
-        self.arrives_for_nobody(now, tuple, segment, udp_port, Some(used));
+        self.arrives_for_nobody(now, tuple, segment, arrival, Some(used));
     }
 
     /// A segment for which there is no connection: RFC 9293, 3.10.7.1 (CLOSED) and 3.10.7.2 (LISTEN).
@@ -110,20 +143,25 @@ impl Tcp {
         now: Instant,
         tuple: Tuple,
         segment: &Segment<'_>,
-        udp_port: u16,
+        arrival: Arrival<'_>,
         used: Option<SeqNumber>,
     ) {
         let mut incoming = Incoming::read(segment, &self.shared.fuel, &self.shared.profile);
-        incoming.udp_port = udp_port;
+        incoming.udp_port = arrival.ip.udp_port;
         match self.table.find_listener(tuple.local_addr()) {
             // First: an incoming RST should be ignored. Third: a SYN.
             Some(_) if incoming.has(Flags::RST) => {}
             Some(listener) if incoming.has(Flags::SYN) && !incoming.has(Flags::ACK) => {
-                self.take_syn(listener, now, tuple, &incoming, used);
+                self.take_syn(listener, now, tuple, &incoming, arrival, used);
             }
             Some(_)
                 if incoming.has(Flags::SYN)
                     && self.shared.tcp().defence.listener_ignores_syn_ack => {}
+            // Second: an acknowledgment is bad, unless it brings a cookie that we gave out.
+            Some(listener)
+                if incoming.has(Flags::ACK)
+                    && !incoming.has(Flags::SYN)
+                    && self.takes_cookie(listener, now, tuple, &incoming) => {}
             // Fourth: other data or control should not be there.
             Some(_) if !incoming.has(Flags::ACK) => {}
             // Second: any acknowledgment is bad; and in CLOSED everything is.
@@ -135,6 +173,41 @@ impl Tcp {
                 }
             }
         }
+    }
+
+    /// Whether the ACK brought a cookie, and so made a connection.
+    fn takes_cookie(
+        &mut self,
+        listener: u32,
+        now: Instant,
+        tuple: Tuple,
+        ack: &Incoming<'_>,
+    ) -> bool {
+        let Some(owner) = self.table.listener(listener) else {
+            return false;
+        };
+        if !owner.expects_cookie(now) {
+            return false;
+        }
+        let mut options = owner.options.clone();
+        options.udp_port = ack.udp_port;
+        let owner = Owner::Listener(listener);
+        let fresh = |shared: &Shared, iss| Connection::new(tuple, owner, options, iss, shared, now);
+        let Some(connection) = self.revive(now, &tuple, ack, fresh) else {
+            return false;
+        };
+        let Ok(index) = self.open(connection) else {
+            return false;
+        };
+        if let Some(owner) = self.table.listener(listener) {
+            owner.opening(index);
+        }
+        if let Some(connection) = self.table.connection(index) {
+            let mut ack = *ack;
+            connection.segment_arrives(&mut self.shared, now, &mut ack);
+        }
+        self.settle(index);
+        true
     }
 
     /// Whether what would be reset is met with silence.
@@ -154,22 +227,34 @@ impl Tcp {
         now: Instant,
         tuple: Tuple,
         syn: &Incoming<'_>,
+        arrival: Arrival<'_>,
         used: Option<SeqNumber>,
     ) {
         let owner = self
             .table
             .listener(listener)
             .expect("listeners are known by address");
-        if !owner.has_room(self.shared.tcp()) {
-            return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
+        let key = owner.signatures.key(tuple.remote).copied();
+        if !arrival.is_signed_as_agreed(key.as_ref(), syn, self.shared.tcp()) {
+            return;
         }
         let mut options = owner.options.clone();
         options.udp_port = syn.udp_port;
+        if owner.wants_cookie(self.shared.tcp()) && key.is_none() {
+            owner.gave_cookie(now);
+            let owner = Owner::Listener(listener);
+            let nothing = SeqNumber(0);
+            let connection = Connection::new(tuple, owner, options, nothing, &self.shared, now);
+            return self.answer_with_cookie(connection, now, syn);
+        }
+        if !owner.has_room(self.shared.tcp()) {
+            return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
+        }
         let verdict = owner.judge(&self.shared, now, &tuple, syn);
-        let key = self.shared.keys.isn;
+        let secret = self.shared.keys.isn;
         let iss = match used {
-            Some(used) => isn::initial_after(key, &tuple, now, used),
-            None => isn::initial(key, &tuple, now),
+            Some(used) => isn::initial_after(secret, &tuple, now, used),
+            None => isn::initial(secret, &tuple, now),
         };
         let connection = Connection::new(
             tuple,
@@ -186,6 +271,9 @@ impl Tcp {
             owner.opening(index);
         }
         if let Some(connection) = self.table.connection(index) {
+            if let Some(key) = &key {
+                connection.sign(key);
+            }
             connection.take_first_syn(&mut self.shared, now, syn);
             let (granted, opens) = match verdict {
                 Verdict::Plain => (None, false),

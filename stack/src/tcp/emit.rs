@@ -2,7 +2,7 @@
 
 use xen_abi::Instant;
 
-use crate::api::DeviceFull;
+use crate::api::{DeviceFull, SignatureKey};
 use crate::checksum::Sum;
 use crate::event::TcpState;
 use crate::profile::TcpProfile;
@@ -11,6 +11,7 @@ use crate::tcp::connection::Connection;
 use crate::tcp::output::{IpOutput, IpPacket};
 use crate::tcp::reset::Reset;
 use crate::tcp::shared::Shared;
+use crate::tcp::signature::sign;
 use crate::tcp::timestamps::Stamps;
 use crate::tcp::transmit::Plan;
 use crate::tcp::tuple::Tuple;
@@ -35,6 +36,8 @@ struct Outgoing<'a> {
     urgent: u16,
     options: OptionWriter,
     text: (&'a [u8], &'a [u8]),
+    /// What it is signed with; its options begin with the place.
+    key: Option<&'a SignatureKey>,
     /// Our UDP port and the peer's, if it goes in a datagram.
     tunnel: Option<(u16, u16)>,
 }
@@ -78,6 +81,7 @@ impl Connection {
             } else {
                 self.outbox.slices(offset, plan.len)
             },
+            key: self.seldom().signature.as_ref(),
             tunnel: tunnel(shared.tcp(), self.options.udp_port),
         };
         segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
@@ -87,6 +91,9 @@ impl Connection {
 
     fn options(&self, now: Instant) -> OptionWriter {
         let mut options = OptionWriter::default();
+        if self.agreed.signed {
+            options.signature();
+        }
         if self.agreed.timestamps {
             options.timestamps(self.stamps.clock(now), self.echo());
         }
@@ -127,6 +134,9 @@ impl Reset {
         profile: &TcpProfile,
     ) -> Result<(), DeviceFull> {
         let mut options = OptionWriter::default();
+        if self.key.is_some() {
+            options.signature();
+        }
         if let Some((offset, echo)) = self.stamp {
             options.timestamps(Stamps::new(offset).clock(now), echo);
         }
@@ -144,6 +154,7 @@ impl Reset {
             urgent: 0,
             options,
             text: (&[], &[]),
+            key: self.key.as_ref(),
             tunnel: tunnel(profile, self.udp_port),
         }
         .send(now, out, profile.ttl)
@@ -198,6 +209,12 @@ impl Outgoing<'_> {
             checksum: 0.into(),
             urgent: self.urgent.into(),
         };
+        let mut options = self.options;
+        if let Some(key) = self.key {
+            let ends = (self.tuple.local, self.tuple.remote);
+            let text = [self.text.0, self.text.1];
+            options.sign(&sign(key, ends, header.as_bytes(), text, buffer.len()));
+        }
         let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, buffer.len());
         let (head, text) = buffer.split_at_mut(HEADER_LEN + self.options.len());
         let (first, second) = text.split_at_mut(self.text.0.len());
@@ -207,7 +224,7 @@ impl Outgoing<'_> {
             sum.partial()
         } else {
             sum.add(header.as_bytes());
-            sum.add(self.options.as_bytes());
+            sum.add(options.as_bytes());
             sum.add_copy(first, self.text.0);
             if !second.is_empty() {
                 sum.add_copy(second, self.text.1);
@@ -215,10 +232,10 @@ impl Outgoing<'_> {
             sum.finish()
         };
         header.checksum = checksum.into();
-        let (fixed, options) = head.split_at_mut(HEADER_LEN);
+        let (fixed, rest) = head.split_at_mut(HEADER_LEN);
         fixed.copy_from_slice(header.as_bytes());
-        if !options.is_empty() {
-            options.copy_from_slice(self.options.as_bytes());
+        if !rest.is_empty() {
+            rest.copy_from_slice(options.as_bytes());
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Incoming<'a> {
     pub sack: &'a [u8],
     /// A Fast Open cookie or request, and whether it came as the experimental option.
     pub fast_open: Option<(&'a [u8], bool)>,
+    /// Its MD5 signature.
+    pub signature: Option<&'a [u8]>,
     /// SEG.UP, if the URG bit is on: where the octet behind the urgent data stands.
     pub urgent: Option<SeqNumber>,
     /// Its packet was marked: congestion experienced (RFC 3168).
@@ -44,6 +46,7 @@ impl<'a> Incoming<'a> {
                 TcpOption::SackPermitted => incoming.sack_permitted = true,
                 TcpOption::Sack(blocks) => incoming.sack = blocks,
                 TcpOption::Timestamps { value, echo } => incoming.stamp = Some((value, echo)),
+                TcpOption::Signature(digest) => incoming.signature = Some(digest),
                 TcpOption::FastOpen {
                     cookie,
                     experimental,
@@ -69,6 +72,7 @@ impl<'a> Incoming<'a> {
             stamp: None,
             sack: &[],
             fast_open: None,
+            signature: None,
             urgent: segment
                 .flags()
                 .contains(Flags::URG)

@@ -79,12 +79,16 @@ impl Connection {
             // RFC 7413, 4.2.2: it has been sending already.
             self.congestion.set_smss(self.agreed.smss());
         } else {
-            self.opening = None;
+            self.take_opening();
             self.congestion
                 .established(self.agreed.smss(), syn_lost, shared.tcp());
         }
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());
+        }
+        let with_syn = self.rcv.nxt.since(self.rcv.irs) - 1;
+        if with_syn > 0 {
+            self.seldom_mut().with_syn = with_syn;
         }
         self.enter(shared, TcpState::Established);
         self.marks |= Marks::NEWS_OF_ALL;
@@ -113,7 +117,7 @@ impl Connection {
     }
 
     /// RCV.NXT, IRS, and what the options settle.
-    fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+    pub fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         let ipv6 = self.tuple.remote.is_ipv6();

@@ -28,6 +28,8 @@ pub struct SocketOptions {
     pub reuse_addr: bool,
     /// `TCP_CORK`
     pub cork: bool,
+    /// Whether `SO_SNDBUF` was set: then the buffer does not grow.
+    pub send_buffer_set: bool,
     rare: Option<Box<Rare>>,
 }
 
@@ -132,6 +134,7 @@ impl SocketOptions {
             keep_alive: false,
             reuse_addr: false,
             cork: false,
+            send_buffer_set: false,
             rare: None,
         }
     }
@@ -149,7 +152,10 @@ impl SocketOptions {
             O::NoDelay(on) => self.no_delay = on,
             O::KeepAlive(on) => self.keep_alive = on,
             O::RecvBuffer(bytes) => self.recv_buffer = clamp(asked(bytes, profile)),
-            O::SendBuffer(bytes) => self.send_buffer = clamp(asked(bytes, profile)),
+            O::SendBuffer(bytes) => {
+                self.send_buffer = clamp(asked(bytes, profile));
+                self.send_buffer_set = true;
+            }
             O::ReuseAddr(on) => self.reuse_addr = on,
             O::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             O::MaxSeg(mss) => self.max_seg = mss,
@@ -159,7 +165,8 @@ impl SocketOptions {
             }
             O::RemoteUdpPort(port) => self.udp_port = port,
             // Those are not a connection's.
-            O::FastOpen(_)
+            O::Signature(_)
+            | O::FastOpen(_)
             | O::FastOpenConnect(_)
             | O::FastOpenNoCookie(_)
             | O::FastOpenKeys(_) => return Err(SocketError::EINVAL),
@@ -207,7 +214,11 @@ impl SocketOptions {
             N::DeferAccept => O::DeferAccept(rare.defer_accept),
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
             N::RemoteUdpPort => O::RemoteUdpPort(self.udp_port),
-            N::FastOpen | N::FastOpenConnect | N::FastOpenNoCookie | N::FastOpenKeys => {
+            N::Signature
+            | N::FastOpen
+            | N::FastOpenConnect
+            | N::FastOpenNoCookie
+            | N::FastOpenKeys => {
                 return Err(SocketError::EINVAL);
             }
         })

@@ -3,6 +3,7 @@
 
 use xen_abi::Instant;
 
+use crate::api::SignatureKey;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::incoming::Incoming;
@@ -18,6 +19,8 @@ pub struct Reset {
     pub ack: Option<SeqNumber>,
     /// Where our clock of timestamps began, and what to echo, if it holds the option.
     pub stamp: Option<(u32, u32)>,
+    /// What it is signed with.
+    pub key: Option<SignatureKey>,
     /// The peer's UDP port, if it goes in a datagram.
     pub udp_port: u16,
 }
@@ -36,6 +39,7 @@ impl Reset {
                 seq: segment.ack,
                 ack: None,
                 stamp,
+                key: None,
                 udp_port,
             }
         } else {
@@ -45,6 +49,7 @@ impl Reset {
                 seq: SeqNumber(0),
                 ack: Some(segment.seq.plus(segment.len())),
                 stamp,
+                key: None,
                 udp_port,
             }
         })

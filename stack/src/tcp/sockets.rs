@@ -20,6 +20,7 @@ use crate::tcp::listen::Listener;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
 use crate::tcp::shared::Shared;
+use crate::tcp::signature::Signatures;
 use crate::tcp::table::{Fresh, Slot};
 use crate::tcp::tuple::Tuple;
 
@@ -31,6 +32,7 @@ impl Tcp {
             local: None,
             options,
             fast_open: fast_open::Settings::default(),
+            signatures: Signatures::default(),
         });
         self.table.insert(Slot::Fresh(fresh)).map(SocketId)
     }
@@ -72,6 +74,7 @@ impl Tcp {
         let local = local.ok_or(SocketError::EDESTADDRREQ)?;
         let mut listener = Listener::new(local, options, backlog, self.shared.tcp());
         listener.fast_open = fast_open;
+        listener.signatures = core::mem::take(&mut self.fresh(socket)?.signatures);
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
@@ -221,6 +224,9 @@ impl Tcp {
         let iss = isn::initial(self.shared.keys.isn, &tuple, now);
         let owner = Owner::Application;
         let mut connection = Connection::new(tuple, owner, options, iss, &self.shared, now);
+        if let Some(key) = self.fresh(socket)?.signatures.key(remote.ip()) {
+            connection.sign(key);
+        }
         connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
@@ -319,6 +325,14 @@ impl Tcp {
         socket: SocketId,
         option: SocketOption,
     ) -> Result<(), SocketError> {
+        if let SocketOption::Signature(key) = option {
+            return match self.table.slot_mut(socket.0) {
+                Some(Slot::Fresh(fresh)) => fresh.signatures.set(key),
+                Some(Slot::Listener(listener)) => listener.signatures.set(key),
+                Some(Slot::Connection(_)) => Err(SocketError::EISCONN),
+                _ => Err(SocketError::EBADF),
+            };
+        }
         let profile = &self.shared.profile.tcp;
         match self.table.slot_mut(socket.0) {
             Some(Slot::Fresh(fresh)) => {
@@ -345,6 +359,9 @@ impl Tcp {
                 if let SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) = option {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
+                }
+                if let SocketOption::MaxSeg(mss) = option {
+                    connection.lower_segment_size(mss);
                 }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
@@ -392,7 +409,7 @@ impl Tcp {
     /// `SIOCINQ`, `SIOCOUTQ` and the like.
     pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
         match self.table.slot(socket.0) {
-            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued(self.shared.tcp())),
             Slot::Fresh(_) => Ok(Queued::default()),
             Slot::Listener(_) => Err(SocketError::EINVAL),
             _ => Err(SocketError::EBADF),
@@ -430,7 +447,7 @@ impl Tcp {
     pub fn ready(&self, socket: SocketId) -> Ready {
         match self.table.slot(socket.0) {
             Slot::Listener(listener) if listener.is_ready() => Ready::READ,
-            Slot::Connection(c) if c.owner == Owner::Application => c.ready(),
+            Slot::Connection(c) if c.owner == Owner::Application => c.ready(self.shared.tcp()),
             _ => Ready::empty(),
         }
     }

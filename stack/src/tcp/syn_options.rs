@@ -14,6 +14,9 @@ impl Connection {
         let layout = &profile.handshake.layout;
         let agreed = &self.agreed;
         let mut options = OptionWriter::default();
+        if agreed.signed {
+            options.signature();
+        }
         if self.options.rare().no_options {
             return options;
         }

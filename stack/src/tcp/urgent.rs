@@ -1,8 +1,5 @@
 //! The urgent mechanism (RFC 9293, 3.8.5; RFC 6093): a mark in the stream, of which the other side's application is
-//! told before it gets there. The pointer names the octet behind the urgent data. Kept because old applications need
-//! it; who needs it has a box for it.
-
-use alloc::boxed::Box;
+//! told before it gets there. The pointer names the octet behind the urgent data. Kept because old applications need it.
 
 use crate::api::SocketError;
 use crate::seq::SeqNumber;
@@ -22,17 +19,26 @@ pub struct Urgent {
     taken: bool,
 }
 
+impl Urgent {
+    /// There never were any.
+    pub const NONE: Urgent = Urgent {
+        send: None,
+        receive: None,
+        taken: false,
+    };
+}
+
 impl Connection {
     /// What was queued last is urgent (MUST-30, MUST-31: however much it is).
     pub fn mark_urgent(&mut self) {
         let end = self.data_end();
-        self.urgent_box().send = Some(end);
+        self.seldom_mut().urgent.send = Some(end);
     }
 
     /// The URG bit and the urgent pointer of a segment that begins at `seq` (MUST-62). Data that end farther away than
     /// the field can say are announced by the farthest number.
     pub fn urgent_of(&self, seq: SeqNumber) -> (Flags, u16) {
-        let up = self.urgent.as_ref().and_then(|urgent| urgent.send);
+        let up = self.seldom().urgent.send;
         match up.filter(|up| up.gt(seq)) {
             Some(up) => {
                 let distance = u16::try_from(up.since(seq)).unwrap_or(u16::MAX);
@@ -50,18 +56,18 @@ impl Connection {
         if !crate::tcp::state::may_receive(self.state()) || up.le(self.read_from()) {
             return;
         }
-        let urgent = self.urgent_box();
+        let urgent = &mut self.seldom_mut().urgent;
         if urgent.receive.is_none_or(|known| up.gt(known)) {
             urgent.receive = Some(up);
             urgent.taken = false;
             // MUST-32: the application is told.
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS_OF_ALL;
         }
     }
 
     /// Octets that the application has to read to be past the urgent data (MUST-33); none if it is.
     pub fn urgent_ahead(&self) -> Option<u32> {
-        let up = self.urgent.as_ref()?.receive?;
+        let up = self.seldom().urgent.receive?;
         let ahead = up.after(self.read_from());
         (ahead > 0).then_some(ahead)
     }
@@ -76,7 +82,7 @@ impl Connection {
             return wanted.min(ahead as usize - 1);
         }
         let in_line = self.options.urgent_in_line(shared.tcp());
-        let taken = self.urgent.as_ref().is_some_and(|urgent| urgent.taken);
+        let taken = self.seldom().urgent.taken;
         if (taken || !in_line) && !self.inbox.is_empty() {
             self.inbox.skip(&mut shared.pool, 1);
         }
@@ -87,7 +93,7 @@ impl Connection {
     pub fn recv_urgent(&mut self, shared: &Shared, to: &mut [u8]) -> Result<usize, SocketError> {
         let in_line = self.options.urgent_in_line(shared.tcp());
         let ahead = self.urgent_ahead().filter(|_| !in_line);
-        let Some(ahead) = ahead.filter(|_| !self.urgent.as_ref().is_some_and(|u| u.taken)) else {
+        let Some(ahead) = ahead.filter(|_| !self.seldom().urgent.taken) else {
             return Err(SocketError::EINVAL);
         };
         if self.inbox.len() < ahead as usize {
@@ -98,7 +104,7 @@ impl Connection {
             return Ok(0);
         };
         *octet = self.inbox.octet(ahead as usize - 1);
-        self.urgent_box().taken = true;
+        self.seldom_mut().urgent.taken = true;
         Ok(1)
     }
 
@@ -106,9 +112,5 @@ impl Connection {
     fn read_from(&self) -> SeqNumber {
         let fin = u32::from(self.fin_received());
         self.rcv.nxt.minus(self.inbox.len() as u32 + fin)
-    }
-
-    fn urgent_box(&mut self) -> &mut Urgent {
-        self.urgent.get_or_insert_with(Box::default)
     }
 }

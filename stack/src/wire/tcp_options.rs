@@ -18,6 +18,7 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const SIGNATURE: u8 = 19;
 const FAST_OPEN: u8 = 34;
 /// The kind for experiments (RFC 6994), of which the first two octets say which.
 const EXPERIMENTAL: u8 = 254;
@@ -47,6 +48,8 @@ pub enum TcpOption<'a> {
     Sack(&'a [u8]),
     /// TSval and TSecr.
     Timestamps { value: u32, echo: u32 },
+    /// An MD5 signature (RFC 2385): sixteen octets.
+    Signature(&'a [u8]),
     /// A Fast Open cookie, or, without octets, the request for one; of any length.
     FastOpen {
         cookie: &'a [u8],
@@ -119,6 +122,7 @@ fn decode(kind: u8, value: &[u8]) -> TcpOption<'_> {
             value: u32::from_be_bytes([a, b, c, d]),
             echo: u32::from_be_bytes([e, f, g, h]),
         },
+        (SIGNATURE, digest) if digest.len() == 16 => TcpOption::Signature(digest),
         (FAST_OPEN, cookie) => TcpOption::FastOpen {
             cookie,
             experimental: false,
@@ -196,6 +200,16 @@ impl OptionWriter {
         self.put(&[TIMESTAMPS, 10]);
         self.put(&value.to_be_bytes());
         self.put(&echo.to_be_bytes());
+    }
+    /// Room for an MD5 signature, padded in front, which must be the first option.
+    pub fn signature(&mut self) {
+        assert!(self.is_empty(), "the signature has a fixed place");
+        self.put(&[NOP, NOP, SIGNATURE, 18]);
+        self.put(&[0; 16]);
+    }
+    /// The signature, into its place.
+    pub fn sign(&mut self, digest: &[u8; 16]) {
+        self.bytes[4..20].copy_from_slice(digest);
     }
     /// A Fast Open cookie, or the request for one, padded behind with `padding` (NOPs, or the end of the list). Whether
     /// it fitted: if not, nothing is written.

@@ -1,8 +1,8 @@
 //! FreeBSD's settings (tcp(4), blackhole(4), sys/netinet).
 
-use stack::profile::{Blackhole, CongestionAlgorithm};
+use stack::profile::{Blackhole, CongestionAlgorithm, EcnMode, IcmpKinds, SynCookies};
 
-use super::sysctl::Effect::{ForgetPeers, Nothing, Profile, ProfileThenForget};
+use super::sysctl::Effect::{ForgetPeers, Profile, ProfileThenForget};
 use super::sysctl::{BadValue, Sysctl, Value};
 
 /// A buffer's size, bytes: at most 1 GiB.
@@ -250,39 +250,74 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.inet.tcp.ecn.enable",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.ecn.mode = match v.between(0, 2)? {
+                0 => EcnMode::Off,
+                1 => EcnMode::Active,
+                _ => EcnMode::Passive,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.ecn.maxretries",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.ecn.asking_retries = v.count()?;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.syncookies",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.flag()? {
+                true => SynCookies::WhenFull,
+                false => SynCookies::Never,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.syncookies_only",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.flag()? {
+                true => SynCookies::Always,
+                false => SynCookies::WhenFull,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.udp_tunneling_port",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.udp_tunnel.port = v.between(0, u64::from(u16::MAX))? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.udp_tunneling_overhead",
         initial: "8",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.udp_tunnel.overhead = v.between(8, 1024)? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.icmp_may_rst",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.icmp.end_connect = if v.flag()? {
+                IcmpKinds::PORT
+                    | IcmpKinds::PROTOCOL
+                    | IcmpKinds::PROHIBITED
+                    | IcmpKinds::TIME_EXCEEDED
+            } else {
+                IcmpKinds::empty()
+            };
+            Ok(())
+        }),
     },
 ];
-
-/// Kept, so that a script can say it, until the stack can do both.
-const NOT_YET: &str = "the stack has one way only";

@@ -66,13 +66,13 @@ impl Connection {
         if known.mss > 0 {
             self.agreed.send_mss = known.mss.max(shared.tcp().min_mss);
         }
-        self.opening = Some(alloc::boxed::Box::new(Opening {
+        self.seldom_mut().opening = Some(Opening {
             offer,
             octets: 0,
             waits_for_data: settings.on_connect && data.is_empty() && may_hold_data,
             plain: false,
             listener: None,
-        }));
+        });
         if may_hold_data && !data.is_empty() {
             self.give_syn_data(shared, now, data)
         } else {
@@ -80,16 +80,25 @@ impl Connection {
         }
     }
 
+    fn opening_mut(&mut self) -> Option<&mut Opening> {
+        // No box is made for those who do not open fast.
+        self.seldom().opening?;
+        self.seldom_mut().opening.as_mut()
+    }
+
     /// The SYN waits for data (`TCP_FASTOPEN_CONNECT`).
     pub fn syn_waits_for_data(&self) -> bool {
-        self.opening.as_ref().is_some_and(|o| o.waits_for_data)
+        self.seldom()
+            .opening
+            .as_ref()
+            .is_some_and(|o| o.waits_for_data)
     }
 
     /// Puts data into the SYN that has not been sent; how many octets were taken.
     pub fn give_syn_data(&mut self, shared: &mut Shared, now: Instant, data: &[u8]) -> usize {
         let room = self.syn_room(shared, now) as usize;
         let taken = self.queue_behind_syn(shared, &data[..data.len().min(room)]);
-        if let Some(opening) = &mut self.opening {
+        if let Some(opening) = self.opening_mut() {
             opening.waits_for_data = false;
             opening.octets = taken as u32;
         }
@@ -115,7 +124,7 @@ impl Connection {
 
     /// Octets of text in the SYN that is sent now.
     pub fn syn_text(&self) -> u32 {
-        match &self.opening {
+        match &self.seldom().opening {
             Some(opening) if !opening.plain => opening.octets.min(self.outbox.len()),
             _ => 0,
         }
@@ -123,7 +132,7 @@ impl Connection {
 
     /// The option of the SYN, or of the SYN-ACK, that is sent now.
     pub fn fast_open_option(&self, options: &mut OptionWriter, padding: u8) {
-        let Some(opening) = self.opening.as_ref().filter(|o| !o.plain) else {
+        let Some(opening) = self.seldom().opening.as_ref().filter(|o| !o.plain) else {
             return;
         };
         match &opening.offer {
@@ -138,14 +147,14 @@ impl Connection {
 
     /// The SYN was lost, or was too large for the path: from now on it is a plain one (RFC 7413, 4.2.1).
     pub fn fall_back_to_plain_syn(&mut self) {
-        if let Some(opening) = &mut self.opening {
+        if let Some(opening) = self.opening_mut() {
             opening.plain = true;
         }
     }
 
     /// Repeated timeouts of a SYN that held data, or of what followed it: perhaps something on the way drops it.
     pub fn suspect_blackhole(&self, shared: &mut Shared, now: Instant) {
-        let had_data = self.opening.as_ref().is_some_and(|o| o.octets > 0)
+        let had_data = self.seldom().opening.as_ref().is_some_and(|o| o.octets > 0)
             || self.marks.contains(Marks::SYN_DATA);
         if had_data && self.rto.timeouts == 2 {
             let Shared {
@@ -159,7 +168,7 @@ impl Connection {
 
     /// The SYN-ACK has arrived and is acceptable; its acknowledgment is not yet taken.
     pub fn fast_open_answered(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
-        let Some(opening) = self.opening.take() else {
+        let Some(opening) = self.take_opening() else {
             return;
         };
         let sent_data = opening.octets > 0;

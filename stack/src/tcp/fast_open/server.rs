@@ -2,7 +2,6 @@
 //! connection that is accepted, read and written before its handshake is over. How many such connections there may be
 //! is bounded (5.1), and one that was reset holds its place for a while.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 
 use xen_abi::Instant;
@@ -116,8 +115,8 @@ pub fn judge(
 impl Connection {
     /// The SYN-ACK will bring a cookie.
     pub fn grant_cookie(&mut self, cookie: Cookie, experimental: bool) {
-        let listener = self.opening.as_ref().and_then(|o| o.listener);
-        self.opening = Some(Box::new(Opening {
+        let listener = self.seldom().opening.and_then(|o| o.listener);
+        self.seldom_mut().opening = Some(Opening {
             offer: Offer::Cookie {
                 cookie,
                 experimental,
@@ -126,7 +125,7 @@ impl Connection {
             waits_for_data: false,
             plain: false,
             listener,
-        }));
+        });
     }
 
     /// Takes the text of the SYN that made this connection, and lets the application have it now (RFC 7413, 4.2.2). A
@@ -138,13 +137,13 @@ impl Connection {
         listener: u32,
         syn: &Incoming<'_>,
     ) {
-        self.opening = Some(Box::new(Opening {
+        self.seldom_mut().opening = Some(Opening {
             offer: Offer::Nothing,
             octets: 0,
             waits_for_data: false,
             plain: false,
             listener: Some(listener),
-        }));
+        });
         self.marks |= Marks::FAST_OPENING;
         self.marks.set(Marks::SYN_DATA, !syn.payload.is_empty());
         self.congestion
@@ -207,6 +206,7 @@ mod tests {
             stamp: None,
             sack: &[],
             fast_open: option.map(|octets| (octets, false)),
+            signature: None,
             urgent: None,
             ce: false,
             udp_port: 0,
