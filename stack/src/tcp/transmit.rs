@@ -347,7 +347,7 @@ impl Connection {
                 Marks::WAS_IDLE,
                 idle || self.marks.contains(Marks::WAS_IDLE),
             );
-            if plan.len < self.full_size() && !again {
+            if plan.len < self.full_size() && !again && plan.why != Why::Syn {
                 self.snd.small = end;
             }
         }

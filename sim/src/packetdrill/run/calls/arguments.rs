@@ -160,15 +160,3 @@ fn as_sockets_write(address: SocketAddr, version: IpVersion) -> SocketAddr {
         _ => address,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_in_text_stand_for_octets() {
-        let pieces = [r"\xf7a\n".to_owned(), r"\\\0".to_owned()];
-        assert_eq!(octets(&pieces), [0xF7, b'a', b'\n', b'\\', 0]);
-        assert_eq!(octets(&[r"\x".to_owned()]), [b'x']);
-    }
-}
