@@ -38,6 +38,8 @@ pub fn tcp() -> TcpProfile {
         },
         sockets: Sockets {
             measure: true,
+            always_keep_alive: true,
+            max_seg_lowers: true,
             // SO_SNDLOWAT
             writable: Writable::LowWater(2_048),
             charge: None,

@@ -363,6 +363,12 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
+                if let SocketOption::MaxSeg(mss) = option
+                    && profile.sockets.max_seg_lowers
+                    && !connection.lower_mss(mss)
+                {
+                    return Err(SocketError::EINVAL);
+                }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
                 }
