@@ -3,8 +3,8 @@
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::sockets::Writable;
 use super::{
-    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
-    TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Nagle, SEC,
+    Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -35,11 +35,12 @@ pub fn tcp() -> TcpProfile {
             every_octet: true,
             accept_what_fits: true,
             doubled: false,
+            told_when_doubled: false,
         },
         sockets: Sockets {
             measure: true,
             always_keep_alive: true,
-            max_seg_lowers: true,
+            max_seg_at_open_only: false,
             // SO_SNDLOWAT
             writable: Writable::LowWater(2_048),
             charge: None,
@@ -55,6 +56,7 @@ pub fn tcp() -> TcpProfile {
             ..Closing::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
@@ -81,6 +83,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        nagle: Nagle::OutBefore,
         urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.

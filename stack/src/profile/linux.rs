@@ -4,7 +4,7 @@ use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::sockets::{Charge, Writable};
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
-    Recovery, SEC, SlowStart, Sockets, TcpProfile,
+    Nagle, Recovery, SEC, SlowStart, Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -30,13 +30,14 @@ pub fn tcp() -> TcpProfile {
             recv_most: Some(6 << 20),
             first_window: Some(65_535),
             round_up: true,
+            told_when_doubled: true,
             doubled: true,
             ..Buffers::default()
         },
         sockets: Sockets {
             measure: true,
             always_keep_alive: false,
-            max_seg_lowers: false,
+            max_seg_at_open_only: true,
             writable: Writable::HalfOfUsed,
             // tcp_min_tso_segs, tcp_wmem[2]
             charge: Some(Charge {
@@ -50,9 +51,8 @@ pub fn tcp() -> TcpProfile {
             ..Acks::default()
         },
         closing: Closing {
-            repeats_fin: false,
-            reset_is_told: false,
             reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
         },
         recovery: Recovery {
             // TCP_TIMEOUT_MIN: two ticks of a millisecond
@@ -69,6 +69,7 @@ pub fn tcp() -> TcpProfile {
             ..Congestion::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
@@ -99,6 +100,7 @@ pub fn tcp() -> TcpProfile {
         },
         resets_hold_stamps: true,
         drops_unexpected_signature: true,
+        nagle: Nagle::SmallSegmentOut,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

@@ -6,9 +6,9 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`congestion`] about
-//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`ecn`] about marks instead of losses,
-//! [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`] about what
-//! applications see; [`linux`] and [`freebsd`] the two systems.
+//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`ecn`] about marks
+//! instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`]
+//! about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod acks;
 pub mod buffers;
@@ -30,14 +30,14 @@ pub use acks::Acks;
 pub use buffers::Buffers;
 pub use closing::Closing;
 pub use congestion::{Congestion, SlowStart};
-pub use defence::{Blackhole, Defence};
+pub use defence::{Blackhole, Defence, SynCookies};
 pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
 pub use sockets::Sockets;
-pub use tcp::{CongestionAlgorithm, TcpProfile};
+pub use tcp::{CongestionAlgorithm, Nagle, TcpProfile};
 pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;

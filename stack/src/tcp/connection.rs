@@ -85,6 +85,8 @@ bitflags::bitflags! {
         const MORE = 1 << 15;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// Nothing was out when what is being sent now began.
+        const WAS_IDLE = 1 << 23;
         /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
         const ECN_ECHO = 1 << 21;
         /// The window was reduced because of a mark; the peer shall know.
@@ -105,6 +107,8 @@ pub struct Seldom {
     pub urgent: Urgent,
     /// Octets that came before the handshake was over.
     pub with_syn: u32,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: Option<SeqNumber>,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -112,6 +116,7 @@ static NOTHING: Seldom = Seldom {
     signature: None,
     urgent: Urgent::NONE,
     with_syn: 0,
+    ecn_until: None,
 };
 
 /// One connection.
@@ -130,8 +135,6 @@ pub struct Connection {
     /// What only some connections have.
     seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
-    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
-    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -184,7 +187,6 @@ impl Connection {
             agreed,
             options,
             seldom: None,
-            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -362,6 +364,17 @@ impl Connection {
         } else {
             self.rcv.offer(free, limit, self.agreed.recv_mss)
         }
+    }
+
+    /// Whether what the application has read makes a window that the peer should hear of at once.
+    pub fn is_window_worth_telling(&self, profile: &TcpProfile) -> bool {
+        let limit = self.options.recv_buffer as usize;
+        let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
+        let free = self.offerable(profile).min(sayable);
+        if profile.buffers.told_when_doubled {
+            return free as u64 >= 2 * u64::from(self.rcv.window());
+        }
+        self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
     }
 
     /// What the window may have grown to, where it begins small.

@@ -23,6 +23,7 @@
 //! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
+//! - `syn_cookie`: connections that are not kept while they are half open
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
@@ -74,6 +75,7 @@ mod signature;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_cookie;
 mod syn_options;
 mod table;
 mod tail;

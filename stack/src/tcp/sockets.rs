@@ -364,7 +364,7 @@ impl Tcp {
                     connection.keep_alive_from(&self.shared, since);
                 }
                 if let SocketOption::MaxSeg(mss) = option
-                    && profile.sockets.max_seg_lowers
+                    && !profile.sockets.max_seg_at_open_only
                     && !connection.lower_mss(mss)
                 {
                     return Err(SocketError::EINVAL);

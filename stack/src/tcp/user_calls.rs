@@ -88,12 +88,7 @@ impl Connection {
                 self.inbox.skip(&mut shared.pool, n);
                 n
             };
-            let limit = self.options.recv_buffer as usize;
-            let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
-            let free = self.offerable(shared.tcp()).min(sayable);
-            if state::may_receive(self.state())
-                && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
-            {
+            if state::may_receive(self.state()) && self.is_window_worth_telling(shared.tcp()) {
                 self.ack.now();
             }
             return Ok(n);

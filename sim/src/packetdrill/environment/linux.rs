@@ -1,6 +1,6 @@
 //! Linux' settings (Documentation/networking/ip-sysctl), and the defaults that scripts ask for by one name.
 
-use stack::profile::{CongestionAlgorithm, EcnMode};
+use stack::profile::{CongestionAlgorithm, EcnMode, SynCookies};
 
 use super::sysctl::Effect::{Nothing, Profile};
 use super::sysctl::{BadValue, Sysctl};
@@ -265,7 +265,14 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_syncookies",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.between(0, 2)? {
+                0 => SynCookies::Never,
+                1 => SynCookies::WhenFull,
+                _ => SynCookies::Always,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_mtu_probing",

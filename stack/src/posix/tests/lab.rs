@@ -177,6 +177,7 @@ impl Lab {
             Call::Socket {
                 domain: Domain::Inet,
                 kind: SocketKind::Stream,
+                protocol: SocketKind::Stream,
                 status,
             },
         ) as Fd
