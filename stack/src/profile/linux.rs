@@ -65,7 +65,11 @@ pub fn tcp() -> TcpProfile {
             slow_start: SlowStart::Hystart,
             // tcp_slow_start() takes all that is acknowledged.
             most_per_ack: u32::MAX,
+            most_per_ack_later: u32::MAX,
+            by_delivery: true,
             whole_undo: true,
+            // tcp_min_tso_segs
+            send_unit: 2,
             ..Congestion::default()
         },
         defence: Defence {

@@ -88,6 +88,7 @@ impl Connection {
         let stamp = segment.stamp.filter(|_| self.agreed.timestamps);
         News {
             flight: self.recovery.pipe(),
+            guessed: self.recovery.out().map_or(0, |out| out.flight.guessed()),
             echo: stamp.map_or(0, |(_, echo)| echo),
             ..News::default()
         }

@@ -58,6 +58,8 @@ pub struct Out {
     pub frto: Frto,
     /// A retransmission is due whatever the window says: the first one of a recovery.
     pub force: bool,
+    /// Where the unit of segments ends that leaves now.
+    pub unit: Option<SeqNumber>,
     /// RFC 6675's rescue was sent in this recovery.
     pub rescued: bool,
 }

@@ -29,6 +29,8 @@ pub struct News {
     pub sacked: u32,
     /// Octets that have arrived, as far as this ACK is the first to say so.
     pub delivered: u32,
+    /// Of them those that duplicate ACKs have been saying of a peer without SACK.
+    pub guessed: u32,
     /// The round trip of the last transmission that has arrived, if it was the only one of its octets.
     pub rtt: Option<u64>,
     /// It repeats the last ACK, in the way that stands for a loss.
@@ -62,8 +64,15 @@ impl Connection {
         if self.recovery.phase == Phase::Fast {
             self.reduce_in_proportion(shared, news, safe, entered);
         } else if news.text > 0 && was != Phase::Fast {
+            // After a timeout an ACK covers much that has arrived before.
+            let timeout = self.recovery.phase == Phase::Timeout;
+            let delivered = news.delivered.saturating_sub(news.guessed);
             let acked = Acked {
-                octets: news.text,
+                octets: if timeout || shared.tcp().growth.by_delivery {
+                    delivered
+                } else {
+                    news.text
+                },
                 now,
                 srtt: self.rto.srtt().unwrap_or(0),
                 rtt: news.rtt,

@@ -68,6 +68,8 @@ pub struct Acked {
 pub trait Algorithm {
     /// Congestion avoidance: grows the window.
     fn avoid(&mut self, window: &mut Window, acked: &Acked);
+    /// The window was not used until now, so it did not grow either.
+    fn paused(&mut self, _now: Instant) {}
     /// A loss: what the slow-start threshold becomes, with so many octets in flight.
     fn threshold(&mut self, window: &Window, flight: u32) -> u32;
 }
@@ -151,6 +153,16 @@ impl Controller {
                 Chosen::Reno(a) => a.avoid(window, acked),
                 Chosen::Cubic(a) => a.avoid(window, acked),
             }
+        } else {
+            self.paused(acked.now);
+        }
+    }
+
+    /// RFC 9438, 4.2: time in which the application, not the window, was the limit does not count.
+    fn paused(&mut self, now: Instant) {
+        match &mut self.chosen {
+            Chosen::Reno(a) => a.paused(now),
+            Chosen::Cubic(a) => a.paused(now),
         }
     }
 
@@ -158,10 +170,14 @@ impl Controller {
     /// somebody watches for its end.
     fn slow_start(&mut self, acked: &Acked, growth: &Congestion) {
         let window = &mut self.window;
-        let mut octets = acked
-            .octets
-            .min(growth.most_per_ack.saturating_mul(window.smss));
-        if window.ssthresh == MOST && growth.slow_start != SlowStart::UntilLoss {
+        let first = window.ssthresh == MOST;
+        let most = if first {
+            growth.most_per_ack
+        } else {
+            growth.most_per_ack_later
+        };
+        let mut octets = acked.octets.min(most.saturating_mul(window.smss));
+        if first && growth.slow_start != SlowStart::UntilLoss {
             let watch = self
                 .watch
                 .get_or_insert_with(|| Box::new(Watch::new(growth.slow_start)));
@@ -231,7 +247,8 @@ impl Controller {
     }
 
     /// Nothing was sent for longer than the RTO: restart window (RFC 5681, 4.1).
-    pub fn idle(&mut self, profile: &TcpProfile) {
+    pub fn idle(&mut self, now: Instant, profile: &TcpProfile) {
+        self.paused(now);
         if !profile.growth.restart_after_idle {
             return;
         }
