@@ -363,8 +363,11 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
-                if let SocketOption::MaxSeg(mss) = option {
-                    connection.lower_segment_size(mss);
+                if let SocketOption::MaxSeg(mss) = option
+                    && !profile.sockets.max_seg_at_open_only
+                    && !connection.lower_mss(mss)
+                {
+                    return Err(SocketError::EINVAL);
                 }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
