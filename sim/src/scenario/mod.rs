@@ -12,7 +12,7 @@
 //! - [`reference`]: the table, printed
 
 mod address;
-mod language;
+pub(crate) mod language;
 mod lower;
 mod names;
 mod node;

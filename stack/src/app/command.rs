@@ -229,6 +229,9 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 
 macro_rules! commands {
     ($($word:literal => $name:ident { $($field:ident),* };)*) => {
+        /// Every command's word.
+        pub const WORDS: &[&str] = &[$($word),*];
+
         impl Command {
             /// The command's word.
             pub fn word(&self) -> &'static str {

@@ -122,7 +122,7 @@ impl Process {
         epoll: Fd,
         most: i64,
         timeout: Option<u64>,
-        progress: &Progress,
+        progress: &mut Progress,
     ) -> Attempt {
         self.hear_news(s);
         let number = self.epoll_number(epoll)?;
@@ -131,7 +131,7 @@ impl Process {
             return Err(Errno::EINVAL);
         }
         let found = self.collect(s, number, most);
-        let over = timeout.is_some_and(|ns| now >= progress.since.plus(ns));
+        let over = progress.is_over(now, timeout);
         if found.is_empty() && !over {
             return Ok(Step::Wait);
         }

@@ -19,6 +19,9 @@ pub struct Personality {
     /// Whether the first `connect(2)` after the one that was in progress has succeeded says so (Linux,
     /// inet_stream_connect()), or that the socket is connected.
     pub connect_tells_success: bool,
+    /// Whether `close(2)` lingers (`SO_LINGER`) on a descriptor that does not block, too (Linux, inet_release(); FreeBSD's
+    /// soclose() returns at once).
+    pub lingers_nonblocking: bool,
     /// Pieces of memory that a segment of a `MSG_ZEROCOPY` send can be made of (Linux, `MAX_SKB_FRAGS`).
     pub zero_copy_pieces: Option<usize>,
     /// `send(2)` on a stream socket that was never connected: `EPIPE` (Linux, sk_stream_wait_connect()) or `ENOTCONN`
@@ -35,6 +38,7 @@ impl Personality {
             numbers: Numbers::Linux,
             accept_inherits_status: false,
             connect_tells_success: false,
+            lingers_nonblocking: false,
             zero_copy_pieces: None,
             send_unconnected: Errno::ENOTCONN,
             implied_connect: false,
@@ -45,6 +49,7 @@ impl Personality {
     pub fn linux() -> Personality {
         Personality {
             connect_tells_success: true,
+            lingers_nonblocking: true,
             zero_copy_pieces: Some(17),
             send_unconnected: Errno::EPIPE,
             ..Personality::posix()

@@ -64,7 +64,7 @@ impl Process {
         now: Instant,
         watched: &[Watched],
         timeout: Option<u64>,
-        progress: &Progress,
+        progress: &mut Progress,
     ) -> Attempt {
         let found: Vec<PollEvents> = watched
             .iter()
@@ -74,7 +74,7 @@ impl Process {
             })
             .collect();
         let ready = found.iter().filter(|events| !events.is_empty()).count();
-        let over = timeout.is_some_and(|ns| now >= progress.since.plus(ns));
+        let over = progress.is_over(now, timeout);
         if ready == 0 && !over {
             return Ok(Step::Wait);
         }

@@ -41,6 +41,10 @@ pub(super) struct Progress {
     pub begun: bool,
     /// What is sent went with a SYN that is not answered yet.
     pub opening: bool,
+    /// It waits, and no longer than until then.
+    pub deadline: Option<Instant>,
+    /// It has waited before.
+    pub waited: bool,
     /// Octets sent.
     pub sent: u64,
     /// Octets received.
@@ -55,6 +59,14 @@ pub struct Process {
     pub(super) epolls: BTreeMap<u32, Epoll>,
     next_number: u32,
     blocked: Option<(Call, Progress)>,
+}
+
+impl Progress {
+    /// The call waits so long at most; whether that time is up.
+    pub fn is_over(&mut self, now: Instant, timeout: Option<u64>) -> bool {
+        self.deadline = timeout.map(|ns| self.since.plus(ns));
+        self.deadline.is_some_and(|at| now >= at)
+    }
 }
 
 impl Process {
@@ -77,6 +89,8 @@ impl Process {
             since: now,
             begun: false,
             opening: false,
+            deadline: None,
+            waited: false,
             sent: 0,
             received: Vec::new(),
         };
@@ -87,6 +101,7 @@ impl Process {
                 Outcome::Done(Answer::failed(Errno::EAGAIN))
             }
             Ok(Step::Wait) => {
+                progress.waited = true;
                 self.blocked = Some((call.clone(), progress));
                 Outcome::Blocks
             }
@@ -113,13 +128,7 @@ impl Process {
 
     /// When the call that blocks gives up, if it does: it must be asked again then.
     pub fn poll_at(&self) -> Option<Instant> {
-        let (call, progress) = self.blocked.as_ref()?;
-        match call {
-            Call::Poll { timeout, .. } | Call::EpollWait { timeout, .. } => {
-                timeout.map(|ns| progress.since.plus(ns))
-            }
-            _ => None,
-        }
+        self.blocked.as_ref()?.1.deadline
     }
 
     /// The socket that a descriptor stands for.
@@ -143,8 +152,10 @@ impl Process {
             Call::Socket {
                 domain,
                 kind,
+                protocol,
                 status,
-            } => self.socket(s, *domain, *kind, *status),
+            } if kind == protocol => self.socket(s, *domain, *kind, *status),
+            Call::Socket { .. } => Err(Errno::EPROTONOSUPPORT),
             Call::Bind { fd, address } => self.bind(s, *fd, *address),
             Call::Listen { fd, backlog } => self.listen(s, *fd, *backlog),
             Call::Accept { fd, status } => self.accept(s, *fd, *status),
@@ -167,7 +178,7 @@ impl Process {
                 self.send(s, now, *fd, from, *flags, *to, progress)
             }
             Call::Shutdown { fd, how } => self.shutdown(s, now, *fd, *how),
-            Call::Close { fd } => self.close(s, now, *fd),
+            Call::Close { fd } => self.close(s, now, *fd, progress),
             Call::GetStatus { fd } => self.get_status(*fd),
             Call::SetStatus { fd, status } => self.set_status(*fd, *status),
             Call::Ioctl { fd, request } => self.ioctl(s, *fd, *request),

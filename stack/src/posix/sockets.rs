@@ -4,12 +4,14 @@ use core::net::{IpAddr, SocketAddr};
 
 use xen_abi::Instant;
 
-use crate::api::{How, Ready, SocketError, SocketKind, WideSockets};
+use crate::api::{How, OptionName, Ready, SocketError, SocketKind, SocketOption, WideSockets};
+use crate::event::TcpState;
 use crate::posix::answer::Output;
 use crate::posix::call::{Domain, Fd, Status};
 use crate::posix::descriptors::{File, SocketFile};
 use crate::posix::errno::Errno;
 use crate::posix::process::{Attempt, Process, Progress, Step, nothing};
+use crate::profile::SEC;
 
 /// A program's address as the stack knows it: a mapped one (RFC 4291, 2.5.5.2) is version 4's.
 pub(super) fn for_stack(domain: Domain, address: SocketAddr) -> Result<SocketAddr, Errno> {
@@ -144,7 +146,18 @@ impl Process {
         nothing()
     }
 
-    pub(super) fn close<S: WideSockets>(&mut self, s: &mut S, now: Instant, fd: Fd) -> Attempt {
+    pub(super) fn close<S: WideSockets>(
+        &mut self,
+        s: &mut S,
+        now: Instant,
+        fd: Fd,
+        progress: &mut Progress,
+    ) -> Attempt {
+        if let File::Socket(socket) = self.descriptors.get(fd)?.file
+            && self.lingers(s, now, fd, socket, progress)
+        {
+            return Ok(Step::Wait);
+        }
         let file = self.descriptors.close(fd)?;
         for epoll in self.epolls.values_mut() {
             // Most watch it not.
@@ -157,6 +170,42 @@ impl Process {
             File::PipeWriter(pipe) => self.close_pipe(pipe, |p| p.writer_open = false),
         }
         nothing()
+    }
+
+    /// `SO_LINGER`: whether closing still waits for the peer to have everything, the goodbye as well.
+    fn lingers<S: WideSockets>(
+        &mut self,
+        s: &mut S,
+        now: Instant,
+        fd: Fd,
+        socket: SocketFile,
+        progress: &mut Progress,
+    ) -> bool {
+        let Ok(SocketOption::Linger(Some(seconds @ 1..))) = s.option(socket.id, OptionName::Linger)
+        else {
+            return false;
+        };
+        let blocking = self
+            .descriptors
+            .socket(fd)
+            .is_ok_and(|(_, blocking)| blocking);
+        if !blocking && !self.personality.lingers_nonblocking {
+            return false;
+        }
+        if !progress.begun {
+            // What was not read makes it a reset, and nobody waits for that.
+            let unread = s.queued(socket.id).map_or(0, |queued| queued.unread);
+            if unread > 0 || s.shutdown(now, socket.id, How::Write).is_err() {
+                return false;
+            }
+            progress.begun = true;
+        }
+        let state = s.tcp_info(now, socket.id).map(|info| info.state);
+        let says_goodbye = matches!(
+            state,
+            Ok(TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck)
+        );
+        says_goodbye && !progress.is_over(now, Some(u64::from(seconds) * SEC))
     }
 
     pub(super) fn local_name<S: WideSockets>(&self, s: &mut S, fd: Fd) -> Attempt {

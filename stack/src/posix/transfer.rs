@@ -265,6 +265,11 @@ impl Sending<'_> {
             if progress.sent > 0 && s.ready(socket).contains(Ready::ERROR) {
                 return sent(progress);
             }
+            // A write that waits goes on when the socket is writable, not for every octet.
+            let over = Ready::WRITE | Ready::ERROR | Ready::HANGUP;
+            if progress.waited && !s.ready(socket).intersects(over) {
+                return Err(Errno::EAGAIN);
+            }
             let Some(piece) = self.piece(progress.sent) else {
                 if progress.sent > 0 {
                     return sent(progress);

@@ -23,6 +23,9 @@ pub struct Buffers {
     /// A segment is acceptable wherever the buffer has room, even beyond the window that was offered (FreeBSD,
     /// `tcp_do_segment`).
     pub accept_what_fits: bool,
+    /// Reading is worth an ACK when it at least doubles the window (Linux, `tcp_cleanup_rbuf`), not when it opens a quarter of
+    /// the buffer.
+    pub told_when_doubled: bool,
     /// `SO_RCVBUF` and `SO_SNDBUF` set twice what is asked (Linux, socket(7)).
     pub doubled: bool,
 }
@@ -37,6 +40,7 @@ impl Default for Buffers {
             round_up: false,
             every_octet: false,
             accept_what_fits: false,
+            told_when_doubled: false,
             doubled: false,
         }
     }

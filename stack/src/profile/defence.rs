@@ -16,6 +16,18 @@ pub enum Blackhole {
     All,
 }
 
+/// When a listener answers a SYN without keeping it (RFC 4987, 3.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SynCookies {
+    /// Never: what finds the queue full is dropped.
+    #[default]
+    Never,
+    /// When the queue of half-open connections is full (Linux, `tcp_syncookies`: 1; FreeBSD, `net.inet.tcp.syncookies`).
+    WhenFull,
+    /// Always (Linux, 2; FreeBSD, `net.inet.tcp.syncookies_only`).
+    Always,
+}
+
 /// Reactions to what should not be there.
 #[derive(Clone, Debug, Default)]
 pub struct Defence {
@@ -30,6 +42,8 @@ pub struct Defence {
     /// A listener is silent to a SYN with an ACK (FreeBSD, `tcp_input_with_port`); RFC 9293, 3.10.7.2 answers any ACK
     /// with a reset.
     pub listener_ignores_syn_ack: bool,
+    /// SYN cookies.
+    pub syn_cookies: SynCookies,
     /// Closed ports.
     pub blackhole: Blackhole,
     /// A reset does not end TIME-WAIT (RFC 1337, fix F1).

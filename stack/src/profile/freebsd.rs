@@ -1,9 +1,10 @@
 //! FreeBSD: the choices of `sys/netinet/tcp_*.c` (15.x) and the defaults of its sysctls (tcp(4)).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::Writable;
 use super::{
-    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, SEC, Sockets,
-    TcpProfile,
+    Acks, Buffers, Closing, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS, Nagle, SEC,
+    Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -34,8 +35,14 @@ pub fn tcp() -> TcpProfile {
             every_octet: true,
             accept_what_fits: true,
             doubled: false,
+            told_when_doubled: false,
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            // SO_SNDLOWAT
+            writable: Writable::LowWater(2_048),
+            charge: None,
+        },
         acks: Acks {
             every_second: true,
             of_old_segments: true,
@@ -47,6 +54,7 @@ pub fn tcp() -> TcpProfile {
             ..Closing::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             listener_ignores_syn_ack: true,
             time_wait_ignores_rst: true,
             time_wait_wants_ack: true,
@@ -73,6 +81,7 @@ pub fn tcp() -> TcpProfile {
             prohibited: SocketError::ECONNREFUSED,
             ..Icmp::default()
         },
+        nagle: Nagle::OutBefore,
         urgent_in_line: false,
         text_outlives_reset: true,
         // tcp_rexmit_min, and tcp_rexmit_slop on top of every estimate.

@@ -1,9 +1,10 @@
 //! Linux: the choices of `net/ipv4/tcp*.c` (6.x) and the defaults of its sysctls (Documentation/networking/ip-sysctl).
 
 use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
+use super::sockets::{Charge, Writable};
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
-    Recovery, SEC, SlowStart, Sockets, TcpProfile,
+    Nagle, Recovery, SEC, SlowStart, Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -29,10 +30,20 @@ pub fn tcp() -> TcpProfile {
             recv_most: Some(6 << 20),
             first_window: Some(65_535),
             round_up: true,
+            told_when_doubled: true,
             doubled: true,
             ..Buffers::default()
         },
-        sockets: Sockets { measure: true },
+        sockets: Sockets {
+            measure: true,
+            writable: Writable::HalfOfUsed,
+            // tcp_min_tso_segs, tcp_wmem[2]
+            charge: Some(Charge {
+                overhead: 1_280,
+                least_segments: 2,
+                most: 4 << 20,
+            }),
+        },
         acks: Acks {
             quick: 16,
             ..Acks::default()
@@ -56,6 +67,7 @@ pub fn tcp() -> TcpProfile {
             ..Congestion::default()
         },
         defence: Defence {
+            syn_cookies: SynCookies::WhenFull,
             tolerate_missing_stamp: true,
             ..Defence::default()
         },
@@ -86,6 +98,7 @@ pub fn tcp() -> TcpProfile {
         },
         resets_hold_stamps: true,
         drops_unexpected_signature: true,
+        nagle: Nagle::SmallSegmentOut,
         urgent_in_line: false,
         text_outlives_reset: true,
         checks_syn_ack_echo: true,

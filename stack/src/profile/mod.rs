@@ -30,14 +30,14 @@ pub use acks::Acks;
 pub use buffers::Buffers;
 pub use closing::Closing;
 pub use congestion::{Congestion, SlowStart};
-pub use defence::{Blackhole, Defence};
+pub use defence::{Blackhole, Defence, SynCookies};
 pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
 pub use recovery::Recovery;
 pub use sockets::Sockets;
-pub use tcp::{CongestionAlgorithm, TcpProfile};
+pub use tcp::{CongestionAlgorithm, Nagle, TcpProfile};
 pub use udp_tunnel::UdpTunnel;
 
 use crate::net::profile::NetProfile;

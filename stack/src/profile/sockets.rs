@@ -1,8 +1,35 @@
 //! What a stack does for the sockets' sake only.
 
+/// When a socket is writable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writable {
+    /// As soon as there is any room.
+    #[default]
+    AnyRoom,
+    /// When half as much is free as is in use: a third of the buffer (Linux, `sk_stream_is_writeable`).
+    HalfOfUsed,
+    /// When so many octets are free, or the buffer is smaller (FreeBSD, `SO_SNDLOWAT`).
+    LowWater(u32),
+}
+
+/// The send buffer's limit is memory, charged by chunks of octets (Linux, `sk_wmem_queued`).
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    /// What a chunk costs beyond its octets (Linux, `SKB_TRUESIZE` of a header's worth).
+    pub overhead: u32,
+    /// Segments in a chunk that is sent, at least (Linux, `tcp_min_tso_segs`).
+    pub least_segments: u16,
+    /// The limit grows with the congestion window, up to this, until `SO_SNDBUF` is set (Linux, `tcp_wmem[2]`).
+    pub most: u32,
+}
+
 /// Sockets.
 #[derive(Clone, Debug, Default)]
 pub struct Sockets {
     /// Connections count what `TCP_INFO` tells beyond their own needs (Linux and FreeBSD do).
     pub measure: bool,
+    /// When a socket is writable.
+    pub writable: Writable,
+    /// How the send buffer is charged; none: by its octets.
+    pub charge: Option<Charge>,
 }

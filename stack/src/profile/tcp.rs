@@ -14,6 +14,17 @@ pub enum CongestionAlgorithm {
     Cubic,
 }
 
+/// What a segment that is less than full-sized waits for (Nagle's algorithm: RFC 9293, 3.7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nagle {
+    /// Anything that is out.
+    AnythingOut,
+    /// Another such segment that is out (draft-minshall-nagle; Linux).
+    SmallSegmentOut,
+    /// What was out before the application wrote (FreeBSD, `tcp_output`).
+    OutBefore,
+}
+
 /// TCP's constants. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct TcpProfile {
@@ -82,6 +93,8 @@ pub struct TcpProfile {
     pub growth: Congestion,
     /// Longest delay of an ACK: < 500 ms (RFC 9293, MUST-40); 40 ms is the deployed value.
     pub delayed_ack: u64,
+    /// What small segments wait for.
+    pub nagle: Nagle,
     /// An ACK at least for every second full-sized segment (RFC 9293, SHLD-19).
     pub ack_every_segments: u32,
     /// Sender silly-window avoidance: override timeout, 0.1 to 1 s (RFC 9293, 3.8.6.2.1).
@@ -170,6 +183,7 @@ impl Default for TcpProfile {
             congestion: CongestionAlgorithm::Cubic,
             growth: Congestion::default(),
             delayed_ack: 40 * MS,
+            nagle: Nagle::AnythingOut,
             ack_every_segments: 2,
             sws_override: 200 * MS,
             keepalive_idle: 7_200 * SEC,

@@ -109,8 +109,9 @@ impl Connection {
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
         self.note_acknowledged(now, ack);
-        if let Some(meter) = &mut self.meter {
-            meter.delivered(news.text, syn > 0, self.agreed.smss());
+        let smss = self.agreed.smss();
+        if let Some(meter) = self.meter_mut() {
+            meter.delivered(news.text, syn > 0, smss);
         }
         self.note_limit(now);
         let echoed = (news.echo != 0)
@@ -127,7 +128,10 @@ impl Connection {
         if news.reneged {
             shared.note(&self.tuple, TcpNote::Renege, ack);
         }
-        if news.text > 0 && self.marks.contains(Marks::SEND_BLOCKED) {
+        if news.text > 0
+            && self.marks.contains(Marks::SEND_BLOCKED)
+            && self.is_writable(shared.tcp())
+        {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }

@@ -26,9 +26,9 @@ use crate::tcp::send_buffer::SendBuffer;
 use crate::tcp::send_window::SendSpace;
 use crate::tcp::shared::Shared;
 use crate::tcp::timestamps::Stamps;
+use crate::tcp::told::Told;
 use crate::tcp::tuple::Tuple;
 use crate::tcp::urgent::Urgent;
-use crate::tcp::written::Written;
 
 /// Who answers for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,8 @@ bitflags::bitflags! {
         const MORE = 1 << 15;
         /// Its SYN was taken with data and a cookie; the handshake is not over (RFC 7413).
         const FAST_OPENING = 1 << 16;
+        /// Nothing was out when what is being sent now began.
+        const WAS_IDLE = 1 << 23;
         /// A mark of congestion was received, and the peer has not said that it has heard (RFC 3168).
         const ECN_ECHO = 1 << 21;
         /// The window was reduced because of a mark; the peer shall know.
@@ -105,6 +107,8 @@ pub struct Seldom {
     pub urgent: Urgent,
     /// Octets that came before the handshake was over.
     pub with_syn: u32,
+    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
+    pub ecn_until: Option<SeqNumber>,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -112,6 +116,7 @@ static NOTHING: Seldom = Seldom {
     signature: None,
     urgent: Urgent::NONE,
     with_syn: 0,
+    ecn_until: None,
 };
 
 /// One connection.
@@ -130,8 +135,6 @@ pub struct Connection {
     /// What only some connections have.
     seldom: Option<Box<Seldom>>,
     pub agreed: Agreed,
-    /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
-    pub ecn_until: SeqNumber,
     pub snd: SendSpace,
     pub rcv: RecvSpace,
     pub outbox: SendBuffer,
@@ -151,10 +154,8 @@ pub struct Connection {
     pub last_heard: Instant,
     /// When text was last sent.
     pub last_sent: Instant,
-    /// What the application has said about octets that it wrote.
-    pub written: Option<Box<Written>>,
-    /// What `TCP_INFO` tells beyond this, if anybody may ask.
-    pub meter: Option<Box<Meter>>,
+    /// What is kept only because the application may ask.
+    pub told: Option<Box<Told>>,
 }
 
 impl Connection {
@@ -186,7 +187,6 @@ impl Connection {
             agreed,
             options,
             seldom: None,
-            ecn_until: iss,
             snd: SendSpace::new(iss),
             rcv: RecvSpace::default(),
             outbox: SendBuffer::default(),
@@ -203,8 +203,10 @@ impl Connection {
             unanswered: 0,
             last_heard: now,
             last_sent: now,
-            written: None,
-            meter: profile.sockets.measure.then(|| Box::new(Meter::new(now))),
+            told: profile
+                .sockets
+                .measure
+                .then(|| Told::measuring(Meter::new(now))),
         }
     }
 
@@ -266,6 +268,14 @@ impl Connection {
             }
         }
         if self.snd.syn_acked() {
+            self.congestion.set_smss(self.agreed.smss());
+        }
+    }
+
+    /// The application wants segments of at most so many octets from now on (`TCP_MAXSEG`).
+    pub fn lower_segment_size(&mut self, mss: u16) {
+        if self.snd.syn_acked() && mss < self.agreed.send_mss {
+            self.agreed.send_mss = mss;
             self.congestion.set_smss(self.agreed.smss());
         }
     }
@@ -363,6 +373,17 @@ impl Connection {
         }
     }
 
+    /// Whether what the application has read makes a window that the peer should hear of at once.
+    pub fn is_window_worth_telling(&self, profile: &TcpProfile) -> bool {
+        let limit = self.options.recv_buffer as usize;
+        let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
+        let free = self.offerable(profile).min(sayable);
+        if profile.buffers.told_when_doubled {
+            return free as u64 >= 2 * u64::from(self.rcv.window());
+        }
+        self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
+    }
+
     /// What the window may have grown to, where it begins small.
     fn window_limit(&self, profile: &TcpProfile) -> usize {
         match profile.buffers.first_window {
@@ -410,18 +431,6 @@ impl Connection {
         }
     }
 
-    /// Octets that the application may send now.
-    pub fn send_room(&self) -> usize {
-        let may = crate::tcp::state::may_send(self.state)
-            || self.marks.contains(Marks::FAST_OPENING)
-            || self.syn_waits_for_data();
-        if may && self.fin.is_none() {
-            (self.options.send_buffer as usize).saturating_sub(self.outbox.len() as usize)
-        } else {
-            0
-        }
-    }
-
     /// Which kinds of readiness have grown; they are news no more.
     pub fn take_news(&mut self) -> Ready {
         let kinds = [
@@ -448,7 +457,7 @@ impl Connection {
     }
 
     /// What the socket is ready for.
-    pub fn ready(&self) -> Ready {
+    pub fn ready(&self, profile: &TcpProfile) -> Ready {
         let mut ready = Ready::empty();
         let closed = self.state == TcpState::Closed;
         let no_more = closed || self.fin_received() || self.marks.contains(Marks::READ_SHUT);
@@ -456,7 +465,7 @@ impl Connection {
         ready.set(Ready::READ, self.is_readable() || no_more);
         ready.set(Ready::URGENT, self.urgent_ahead().is_some());
         ready.set(Ready::READ_CLOSED, no_more);
-        ready.set(Ready::WRITE, self.send_room() > 0 || closed);
+        ready.set(Ready::WRITE, self.is_writable(profile) || closed);
         ready.set(Ready::HANGUP, no_more && cannot_send);
         ready.set(Ready::ERROR, self.error.is_some());
         ready.set(Ready::REPORTS, self.has_reports());

@@ -18,6 +18,7 @@ use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
 use crate::tcp::output::IpInfo;
 use crate::tcp::reset::Reset;
+use crate::tcp::shared::Shared;
 use crate::tcp::signature::is_signed;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::{Flags, Segment};
@@ -156,6 +157,11 @@ impl Tcp {
             Some(_)
                 if incoming.has(Flags::SYN)
                     && self.shared.tcp().defence.listener_ignores_syn_ack => {}
+            // Second: an acknowledgment is bad, unless it brings a cookie that we gave out.
+            Some(listener)
+                if incoming.has(Flags::ACK)
+                    && !incoming.has(Flags::SYN)
+                    && self.takes_cookie(listener, now, tuple, &incoming) => {}
             // Fourth: other data or control should not be there.
             Some(_) if !incoming.has(Flags::ACK) => {}
             // Second: any acknowledgment is bad; and in CLOSED everything is.
@@ -167,6 +173,41 @@ impl Tcp {
                 }
             }
         }
+    }
+
+    /// Whether the ACK brought a cookie, and so made a connection.
+    fn takes_cookie(
+        &mut self,
+        listener: u32,
+        now: Instant,
+        tuple: Tuple,
+        ack: &Incoming<'_>,
+    ) -> bool {
+        let Some(owner) = self.table.listener(listener) else {
+            return false;
+        };
+        if !owner.expects_cookie(now) {
+            return false;
+        }
+        let mut options = owner.options.clone();
+        options.udp_port = ack.udp_port;
+        let owner = Owner::Listener(listener);
+        let fresh = |shared: &Shared, iss| Connection::new(tuple, owner, options, iss, shared, now);
+        let Some(connection) = self.revive(now, &tuple, ack, fresh) else {
+            return false;
+        };
+        let Ok(index) = self.open(connection) else {
+            return false;
+        };
+        if let Some(owner) = self.table.listener(listener) {
+            owner.opening(index);
+        }
+        if let Some(connection) = self.table.connection(index) {
+            let mut ack = *ack;
+            connection.segment_arrives(&mut self.shared, now, &mut ack);
+        }
+        self.settle(index);
+        true
     }
 
     /// Whether what would be reset is met with silence.
@@ -197,11 +238,18 @@ impl Tcp {
         if !arrival.is_signed_as_agreed(key.as_ref(), syn, self.shared.tcp()) {
             return;
         }
+        let mut options = owner.options.clone();
+        options.udp_port = syn.udp_port;
+        if owner.wants_cookie(self.shared.tcp()) && key.is_none() {
+            owner.gave_cookie(now);
+            let owner = Owner::Listener(listener);
+            let nothing = SeqNumber(0);
+            let connection = Connection::new(tuple, owner, options, nothing, &self.shared, now);
+            return self.answer_with_cookie(connection, now, syn);
+        }
         if !owner.has_room(self.shared.tcp()) {
             return self.shared.note(&tuple, TcpNote::ListenOverflow, syn.seq);
         }
-        let mut options = owner.options.clone();
-        options.udp_port = syn.udp_port;
         let verdict = owner.judge(&self.shared, now, &tuple, syn);
         let secret = self.shared.keys.isn;
         let iss = match used {

@@ -68,11 +68,14 @@ impl Connection {
     pub fn take_ecn_echo(&mut self, segment: &Incoming<'_>) {
         let answers = self.agreed.ecn
             && segment.has(Flags::ECE)
-            && segment.ack.gt(self.ecn_until)
+            && self
+                .seldom()
+                .ecn_until
+                .is_none_or(|until| segment.ack.gt(until))
             && self.recovery.phase == Phase::Open;
         if answers {
             self.congestion.loss(self.snd.max.since(self.snd.una));
-            self.ecn_until = self.snd.max;
+            self.seldom_mut().ecn_until = Some(self.snd.max);
             self.marks |= Marks::ECN_REDUCED;
         }
     }

@@ -28,6 +28,8 @@ pub struct Tcp {
     armed: Armed,
     /// Connections that may have something to send, each once.
     pending: VecDeque<u32>,
+    /// Answers to SYN segments that are not kept, until the device takes them.
+    pub(super) cookies: VecDeque<Box<Connection>>,
     /// Sockets whose readiness grew, each once.
     pub(super) ready: VecDeque<u32>,
 }
@@ -68,6 +70,7 @@ impl Tcp {
             timers: TimerHeap::default(),
             armed: Armed::default(),
             pending: VecDeque::new(),
+            cookies: VecDeque::new(),
             ready: VecDeque::new(),
         }
     }
@@ -91,12 +94,14 @@ impl Tcp {
         // The device is full: everything that is left stays queued and is asked for again.
         let _ = self
             .send_resets(now, out)
+            .and_then(|()| self.send_cookies(now, out))
             .and_then(|()| self.send_pending(now, out));
     }
 
     /// When [`Tcp::transmit`] must be called next even if nothing is received.
     pub fn poll_at(&self, now: Instant) -> Option<Instant> {
-        if self.pending.is_empty() && self.shared.resets.is_empty() {
+        let idle = self.pending.is_empty() && self.cookies.is_empty();
+        if idle && self.shared.resets.is_empty() {
             self.timers.next()
         } else {
             Some(now)

@@ -15,7 +15,6 @@ impl Connection {
     pub fn info(&self, shared: &Shared, now: Instant) -> TcpInfo {
         let profile = shared.tcp();
         let smss = self.agreed.smss().max(1);
-        let queued = self.queued();
         let tally = self
             .recovery
             .out()
@@ -25,7 +24,7 @@ impl Connection {
         let probing = self
             .deadlines
             .is_armed(crate::tcp::deadlines::Timer::Persist);
-        let meter = self.meter.as_deref();
+        let meter = self.meter();
         let time = |limit| meter.map_or(0, |m| m.time(now, limit));
         let (rwnd_limited, sndbuf_limited) = (time(Limit::PeerWindow), time(Limit::SendBuffer));
         TcpInfo {
@@ -66,7 +65,7 @@ impl Connection {
             lost: tally.lost,
             retrans: tally.again,
             reordering: u32::from(profile.dup_thresh),
-            notsent: queued.unsent as u32,
+            notsent: self.queued_unsent(),
             last_data_sent: now.since(self.last_sent),
             last_data_recv: meter.map_or(0, |m| now.since(m.last_data)),
             last_ack_recv: meter.map_or(0, |m| now.since(m.last_ack)),

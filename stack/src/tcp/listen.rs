@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
-use crate::profile::TcpProfile;
+use crate::profile::{SEC, SynCookies, TcpProfile};
 use crate::tcp::fast_open;
 use crate::tcp::fast_open::server::{Pending, Verdict, judge};
 use crate::tcp::incoming::Incoming;
@@ -13,6 +13,9 @@ use crate::tcp::options::SocketOptions;
 use crate::tcp::shared::Shared;
 use crate::tcp::signature::Signatures;
 use crate::tcp::tuple::Tuple;
+
+/// No cookie is good for longer.
+const COOKIE_LIFETIME: u64 = 128 * SEC;
 
 /// A socket in LISTEN.
 pub struct Listener {
@@ -25,6 +28,8 @@ pub struct Listener {
     established: VecDeque<u32>,
     /// It stands in the engine's queue of ready sockets.
     pub ready_queued: bool,
+    /// Until when cookies that were given out are good.
+    cookies_until: Option<Instant>,
     /// Keys that are shared with peers (RFC 2385).
     pub signatures: Signatures,
     /// What it does with SYN segments that hold data (RFC 7413).
@@ -48,6 +53,7 @@ impl Listener {
             half_open: BTreeSet::new(),
             established: VecDeque::new(),
             ready_queued: false,
+            cookies_until: None,
             signatures: Signatures::default(),
             fast_open: fast_open::Settings::default(),
             opening_fast: Pending::default(),
@@ -59,6 +65,27 @@ impl Listener {
     /// `listen(2)`'s argument, at least 1.
     pub fn set_backlog(&mut self, backlog: usize, profile: &TcpProfile) {
         self.backlog = backlog.clamp(1, profile.max_backlog);
+    }
+
+    /// Whether a SYN is answered without being kept. An accept queue that is full takes no connection, whatever its SYN.
+    pub fn wants_cookie(&self, profile: &TcpProfile) -> bool {
+        let acceptable = self.established.len() < self.backlog;
+        acceptable
+            && match profile.defence.syn_cookies {
+                SynCookies::Never => false,
+                SynCookies::WhenFull => self.half_open.len() >= profile.syn_queue,
+                SynCookies::Always => true,
+            }
+    }
+
+    /// A cookie was given out; ACKs that bring one count for a while.
+    pub fn gave_cookie(&mut self, now: Instant) {
+        self.cookies_until = Some(now.plus(COOKIE_LIFETIME));
+    }
+
+    /// Whether an ACK may bring a cookie, and what it makes would find room.
+    pub fn expects_cookie(&self, now: Instant) -> bool {
+        self.cookies_until.is_some_and(|until| now < until) && self.established.len() < self.backlog
     }
 
     /// Whether one more SYN can be taken. Half-open connections count against the SYN queue only, so that an attacker

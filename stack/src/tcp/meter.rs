@@ -104,9 +104,9 @@ impl Connection {
     /// Something that may limit the sender has changed.
     #[inline]
     pub fn note_limit(&mut self, now: Instant) {
-        if self.meter.is_some() {
+        if self.meter().is_some() {
             let limit = self.limit();
-            if let Some(meter) = &mut self.meter {
+            if let Some(meter) = self.meter_mut() {
                 meter.limited(now, limit);
             }
         }
@@ -115,16 +115,17 @@ impl Connection {
     /// A segment has arrived for this connection.
     #[inline]
     pub fn measure_arrival(&mut self, now: Instant, segment: &Segment<'_>) {
-        if let Some(meter) = &mut self.meter {
+        let next = self.rcv.nxt;
+        if let Some(meter) = self.meter_mut() {
             let octets = segment.payload.len();
             meter.arrived(now, octets, segment.flags().contains(Flags::ACK));
-            let ahead = octets > 0 && segment.seq().gt(self.rcv.nxt);
+            let ahead = octets > 0 && segment.seq().gt(next);
             meter.counts.out_of_order += u32::from(ahead);
         }
     }
 
     fn limit(&self) -> Limit {
-        let unsent = self.queued().unsent as u32;
+        let unsent = self.queued_unsent();
         let offered = self.snd.una.plus(self.snd.wnd).after(self.snd.nxt);
         if self.outbox.is_empty() {
             Limit::Nothing

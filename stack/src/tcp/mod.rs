@@ -11,18 +11,19 @@
 //!
 //! In reading order:
 //! - [`output`] the seam to IP; `sockets`, `user_calls`, `options` the application's calls; `written` what it says about
-//!   its octets and is told of them; `info`, `meter` what it can ask about
+//!   its octets and is told of them; `info`, `meter`, `told` what it can ask about
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
-//! - `ring`, `pool`, `send_buffer`, `recv_buffer`, `assembler`: memory
+//! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `ecn`: marks instead of losses
 //! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
 //! - `fast_open`: data before the handshake is over
+//! - `syn_cookie`: connections that are not kept while they are half open
 //! - `listen`, `ports`, `isn`, `reset`, `icmp`, `siphash`, `tuple`: beginnings, ends, names
 //! - `table`, `timers`, `engine`, `shared`: all connections together; `listing` what is seen from outside
 
@@ -67,17 +68,20 @@ mod ring;
 mod rto;
 mod sack;
 mod send_buffer;
+mod send_room;
 mod send_window;
 mod shared;
 mod signature;
 mod siphash;
 mod sockets;
 mod state;
+mod syn_cookie;
 mod syn_options;
 mod table;
 mod tail;
 mod timers;
 mod timestamps;
+mod told;
 mod transmit;
 mod tuple;
 mod undo;

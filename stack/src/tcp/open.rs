@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// RCV.NXT, IRS, and what the options settle.
-    fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+    pub fn take_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
         self.rcv = RecvSpace::after_syn(syn.seq);
         self.stamps.last_ack_sent = self.rcv.nxt;
         let ipv6 = self.tuple.remote.is_ipv6();

@@ -28,6 +28,8 @@ pub struct SocketOptions {
     pub reuse_addr: bool,
     /// `TCP_CORK`
     pub cork: bool,
+    /// Whether `SO_SNDBUF` was set: then the buffer does not grow.
+    pub send_buffer_set: bool,
     rare: Option<Box<Rare>>,
 }
 
@@ -132,6 +134,7 @@ impl SocketOptions {
             keep_alive: false,
             reuse_addr: false,
             cork: false,
+            send_buffer_set: false,
             rare: None,
         }
     }
@@ -149,7 +152,10 @@ impl SocketOptions {
             O::NoDelay(on) => self.no_delay = on,
             O::KeepAlive(on) => self.keep_alive = on,
             O::RecvBuffer(bytes) => self.recv_buffer = clamp(asked(bytes, profile)),
-            O::SendBuffer(bytes) => self.send_buffer = clamp(asked(bytes, profile)),
+            O::SendBuffer(bytes) => {
+                self.send_buffer = clamp(asked(bytes, profile));
+                self.send_buffer_set = true;
+            }
             O::ReuseAddr(on) => self.reuse_addr = on,
             O::MaxSeg(mss) if mss < profile.min_mss => return Err(SocketError::EINVAL),
             O::MaxSeg(mss) => self.max_seg = mss,

@@ -14,6 +14,8 @@ pub struct SendSpace {
     pub nxt: SeqNumber,
     /// RFC 9293's SND.NXT: behind all that was ever sent.
     pub max: SeqNumber,
+    /// Behind the last segment that was less than full-sized.
+    pub small: SeqNumber,
     /// SND.WND
     pub wnd: u32,
     /// MAX.SND.WND
@@ -32,6 +34,7 @@ impl SendSpace {
             una: iss,
             nxt: iss,
             max: iss,
+            small: iss,
             wnd: 0,
             max_wnd: 0,
             wl1: SeqNumber(0),

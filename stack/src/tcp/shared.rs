@@ -27,6 +27,7 @@ pub struct Keys {
     pub ports: Key,
     pub stamps: Key,
     pub cookies: Key,
+    pub syn_cookies: Key,
 }
 
 /// What a connection may use beside itself.
@@ -56,6 +57,7 @@ impl Shared {
                 ports: key(),
                 stamps: key(),
                 cookies: key(),
+                syn_cookies: key(),
             },
             profile,
             fuel,

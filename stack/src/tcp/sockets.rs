@@ -260,7 +260,9 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let taken = connection.send(&mut self.shared, now, data, flags);
-        self.settle(socket.0);
+        if taken != Err(SocketError::EAGAIN) {
+            self.settle(socket.0);
+        }
         taken
     }
 
@@ -358,6 +360,9 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
+                if let SocketOption::MaxSeg(mss) = option {
+                    connection.lower_segment_size(mss);
+                }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
                 }
@@ -404,7 +409,7 @@ impl Tcp {
     /// `SIOCINQ`, `SIOCOUTQ` and the like.
     pub fn queued(&self, socket: SocketId) -> Result<Queued, SocketError> {
         match self.table.slot(socket.0) {
-            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued()),
+            Slot::Connection(c) if c.owner == Owner::Application => Ok(c.queued(self.shared.tcp())),
             Slot::Fresh(_) => Ok(Queued::default()),
             Slot::Listener(_) => Err(SocketError::EINVAL),
             _ => Err(SocketError::EBADF),
@@ -442,7 +447,7 @@ impl Tcp {
     pub fn ready(&self, socket: SocketId) -> Ready {
         match self.table.slot(socket.0) {
             Slot::Listener(listener) if listener.is_ready() => Ready::READ,
-            Slot::Connection(c) if c.owner == Owner::Application => c.ready(),
+            Slot::Connection(c) if c.owner == Owner::Application => c.ready(self.shared.tcp()),
             _ => Ready::empty(),
         }
     }

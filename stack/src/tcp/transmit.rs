@@ -5,6 +5,7 @@
 use xen_abi::Instant;
 
 use crate::event::{TcpNote, TcpState};
+use crate::profile::{Nagle, TcpProfile};
 use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::deadlines::Timer;
@@ -110,7 +111,7 @@ impl Connection {
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
         let cwnd = self.congestion.cwnd();
         let Some(out) = self.recovery.out() else {
-            return self.next_in_order(cwnd, 0);
+            return self.next_in_order(shared, cwnd, 0);
         };
         if self.marks.contains(Marks::TAIL_PROBE) {
             return self.tail_probe(out);
@@ -118,7 +119,9 @@ impl Connection {
         let pipe = self.octets_out(shared, out);
         if let Frto::Probing { sent } = out.frto {
             // RFC 5682, 2.1, step 2b: up to two new segments; with nothing new to send, the old way.
-            let new = (sent < 2).then(|| self.next_in_order(cwnd, pipe)).flatten();
+            let new = (sent < 2)
+                .then(|| self.next_in_order(shared, cwnd, pipe))
+                .flatten();
             if new.is_some() || sent > 0 {
                 return new;
             }
@@ -126,7 +129,7 @@ impl Connection {
         if let Some(lost) = out.flight.next_lost(self.full_size()) {
             return self.lost_again(out, lost, cwnd);
         }
-        self.next_in_order(cwnd, pipe)
+        self.next_in_order(shared, cwnd, pipe)
             .or_else(|| self.rescue(shared, out))
     }
 
@@ -176,7 +179,7 @@ impl Connection {
     }
 
     /// From SND.NXT on, as the windows, Nagle and silly-window avoidance allow.
-    fn next_in_order(&self, cwnd: u32, out: u32) -> Option<Plan> {
+    fn next_in_order(&self, shared: &Shared, cwnd: u32, out: u32) -> Option<Plan> {
         let start = self.snd.nxt;
         let end = self.data_end();
         if start.gt(end) {
@@ -199,23 +202,32 @@ impl Connection {
         let again = start.lt(self.snd.max);
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
-        if again || fin || whole || self.is_worth_sending(len, full, queued) {
+        if again || fin || whole || self.is_worth_sending(shared.tcp(), len, full, queued) {
             return Some(self.part(Why::Next, start, start.plus(len + u32::from(fin))));
         }
         None
     }
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
-    fn is_worth_sending(&self, len: u32, full: u32, queued: u32) -> bool {
+    fn is_worth_sending(&self, profile: &TcpProfile, len: u32, full: u32, queued: u32) -> bool {
         if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
             return self.marks.contains(Marks::OVERRIDE);
         }
-        // Nagle's algorithm waits for text; a SYN that is out holds nothing back.
-        let nothing_out = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        let nothing_out = self.nothing_holds_back(profile);
         len >= full
             || (len == queued && (nothing_out || self.options.no_delay))
             || (nothing_out || self.options.no_delay) && len >= (self.snd.max_wnd / 2).max(1)
             || self.marks.contains(Marks::OVERRIDE)
+    }
+
+    /// Whether Nagle's algorithm has nothing to wait for. It waits for text; a SYN that is out holds nothing back.
+    fn nothing_holds_back(&self, profile: &TcpProfile) -> bool {
+        let idle = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
+        idle || match profile.nagle {
+            Nagle::AnythingOut => false,
+            Nagle::SmallSegmentOut => self.snd.small.le(self.snd.una),
+            Nagle::OutBefore => self.marks.contains(Marks::WAS_IDLE),
+        }
     }
 
     /// The octets from `start` on, at most a full-sized segment and not past `end`, with the FIN if it lies there.
@@ -322,13 +334,23 @@ impl Connection {
             }
             Why::Ack => {}
         }
-        if let Some(meter) = &mut self.meter {
+        if let Some(meter) = self.meter_mut() {
             meter.sent(plan, again);
         }
         if plan.len > 0 {
             self.note_sent(now, plan.seq.plus(plan.len));
         }
         self.marks -= Marks::OVERRIDE;
+        if plan.len > 0 {
+            let idle = !self.snd.has_outstanding();
+            self.marks.set(
+                Marks::WAS_IDLE,
+                idle || self.marks.contains(Marks::WAS_IDLE),
+            );
+            if plan.len < self.full_size() && !again {
+                self.snd.small = end;
+            }
+        }
         if self.agreed.ecn && plan.why == Why::Next && plan.len > 0 && !again {
             self.marks -= Marks::ECN_REDUCED;
         }
@@ -389,7 +411,8 @@ impl Connection {
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
     fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
-        let answers = plan.len > 0 && self.rcv.nxt.since(self.rcv.irs) > 1;
+        // Only text of the peer's can be answered.
+        let answers = plan.len > 0 && self.ack.largest() > 0;
         if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {
             self.ack.is_interactive();
         }
@@ -430,6 +453,7 @@ impl Connection {
     /// it, a timer must (RFC 9293, MUST-36; 3.8.6.2.1: the override timeout).
     pub fn rest(&mut self, shared: &mut Shared, now: Instant) {
         self.note_limit(now);
+        self.marks -= Marks::WAS_IDLE;
         self.marks -= Marks::TAIL_PROBE;
         let unsent = self.snd.nxt.lt(self.data_end()) || self.recovery.lost() > 0;
         let waiting = state::may_have_unsent(self.state())

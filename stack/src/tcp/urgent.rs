@@ -61,7 +61,7 @@ impl Connection {
             urgent.receive = Some(up);
             urgent.taken = false;
             // MUST-32: the application is told.
-            self.marks |= Marks::NEWS;
+            self.marks |= Marks::NEWS_OF_ALL;
         }
     }
 

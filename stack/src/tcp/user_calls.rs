@@ -37,7 +37,8 @@ impl Connection {
             _ => {}
         }
         self.restart_if_idle(shared, now);
-        let limit = self.options.send_buffer as usize;
+        let room = self.room_to_write(shared.tcp(), data.len());
+        let limit = self.outbox.len() as usize + room;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);
         self.marks.set(Marks::MORE, flags.contains(SendFlags::MORE));
         if taken > 0 {
@@ -87,12 +88,7 @@ impl Connection {
                 self.inbox.skip(&mut shared.pool, n);
                 n
             };
-            let limit = self.options.recv_buffer as usize;
-            let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
-            let free = self.offerable(shared.tcp()).min(sayable);
-            if state::may_receive(self.state())
-                && self.rcv.is_worth_telling(free, limit, self.agreed.recv_mss)
-            {
+            if state::may_receive(self.state()) && self.is_window_worth_telling(shared.tcp()) {
                 self.ack.now();
             }
             return Ok(n);
@@ -123,15 +119,20 @@ impl Connection {
     }
 
     /// What is queued in both directions.
-    pub fn queued(&self) -> Queued {
-        let end = self.snd.buffer_start().plus(self.outbox.len());
+    pub fn queued(&self, profile: &TcpProfile) -> Queued {
         Queued {
             unread: self.inbox.len() as u64,
             unacknowledged: u64::from(self.outbox.len()),
-            unsent: u64::from(end.after(self.snd.nxt)),
-            room: self.send_room() as u64,
+            unsent: u64::from(self.queued_unsent()),
+            room: self.room_to_write(profile, usize::MAX) as u64,
             ended: self.fin_received(),
         }
+    }
+
+    /// Octets that wait to be sent for the first time, or again after a timeout.
+    pub fn queued_unsent(&self) -> u32 {
+        let end = self.snd.buffer_start().plus(self.outbox.len());
+        end.after(self.snd.nxt).min(self.outbox.len())
     }
 
     /// CLOSE by direction, as `shutdown(2)` has it.

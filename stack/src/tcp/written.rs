@@ -83,11 +83,11 @@ impl Connection {
     /// The application wants to know of writes from now on (`SO_TIMESTAMPING`).
     pub fn watch_writes(&mut self, flags: u32) {
         let stamping = Stamping::from_bits_truncate(flags);
-        if stamping.is_empty() && self.written.is_none() {
+        if stamping.is_empty() && self.written().is_none() {
             return;
         }
         let una = self.snd.buffer_start();
-        let written = self.written.get_or_insert_default();
+        let written = self.written_or_new();
         if stamping.contains(Stamping::OPT_ID) && !written.stamping.contains(Stamping::OPT_ID) {
             written.key_base = una;
         }
@@ -96,10 +96,10 @@ impl Connection {
 
     /// So much was written that `end` stands behind it.
     pub fn note_write(&mut self, end: SeqNumber, says: Says) {
-        if self.written.is_none() && !says.record_ends && !says.lent {
+        if self.written().is_none() && !says.record_ends && !says.lent {
             return;
         }
-        let written = self.written.get_or_insert_default();
+        let written = self.written_or_new();
         if says.record_ends && written.records.len() < MOST {
             written.records.push_back(end);
         }
@@ -120,7 +120,7 @@ impl Connection {
     /// How many of the `len` octets from `start` on may be in one segment: it does not go past the end of a record.
     #[inline]
     pub fn within_record(&self, start: SeqNumber, len: u32) -> u32 {
-        match &self.written {
+        match self.written() {
             None => len,
             Some(written) => {
                 let mut ends = written.records.iter();
@@ -133,13 +133,13 @@ impl Connection {
     /// Whether a record ends before `end`, or there.
     #[inline]
     pub fn ends_record(&self, end: SeqNumber) -> bool {
-        let written = self.written.as_deref();
+        let written = self.written();
         written.is_some_and(|w| w.records.contains(&end))
     }
 
     /// The device has taken all octets before `end`.
     pub fn note_sent(&mut self, now: Instant, end: SeqNumber) {
-        let Some(written) = &mut self.written else {
+        let Some(written) = self.written_mut() else {
             return;
         };
         let mut news = false;
@@ -172,7 +172,7 @@ impl Connection {
 
     /// The peer has acknowledged all octets before `una`.
     pub fn note_acknowledged(&mut self, now: Instant, una: SeqNumber) {
-        let Some(written) = &mut self.written else {
+        let Some(written) = self.written_mut() else {
             return;
         };
         let before = written.reports.len();
@@ -209,7 +209,7 @@ impl Connection {
 
     /// Nothing that is queued will be sent any more: the application has its memory back.
     pub fn forget_writes(&mut self) {
-        let Some(written) = &mut self.written else {
+        let Some(written) = self.written_mut() else {
             return;
         };
         written.records.clear();
@@ -224,12 +224,12 @@ impl Connection {
 
     /// The oldest report that the application has not seen, and whether it comes without the octets it is about.
     pub fn next_report(&mut self) -> Option<Report> {
-        self.written.as_mut()?.reports.pop_front()
+        self.written_mut()?.reports.pop_front()
     }
 
     /// Whether the application has something to learn.
     pub fn has_reports(&self) -> bool {
-        let written = self.written.as_deref();
+        let written = self.written();
         written.is_some_and(|w| !w.reports.is_empty())
     }
 }

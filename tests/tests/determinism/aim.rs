@@ -1,8 +1,8 @@
 //! Faults and triggers, aimed: into the middle of a guest's run, and at the very end of a window.
 //!
-//! Such coincidences are what goes wrong when rounds are not quite invisible, and a scenario meets them by luck only. So
-//! each is run once to see when its guests run and its links are fed, and gets a few harmless actions at just these
-//! instants: what is held and released at one instant arrives as if nothing had been.
+//! Such coincidences are what goes wrong when rounds are not quite invisible. One scenario was written around them, the
+//! others meet them by luck only. So each is run once to see when its guests run and its links are fed, and gets a few
+//! harmless actions at just these instants: what is held and released at one instant arrives as if nothing had been.
 
 use evilbit::oracle::Watch;
 use evilbit::plan::{Action, ActionPlan, Matcher, Plan, Scope, Span, Timed, When};

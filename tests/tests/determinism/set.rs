@@ -3,6 +3,7 @@
 
 use evilbit::plan::{LinkPlan, Plan};
 use evilbit::trace::{Author, Entry, Event, LinkEvent};
+use evilbit::world::Stats;
 use xenemu::event::Life;
 
 use crate::PLAIN;
@@ -63,6 +64,30 @@ fn a_fault_strikes_frames_in_flight_on_a_long_line() {
         let long = |link: &LinkPlan| link.settings.iter().any(|s| s.delay >= LONG);
         run.stats.faults_in_flight > 0 && s.plan.links.iter().any(long)
     }));
+}
+
+/// What a scenario's run met, as the world counts it; some scenario must have met it, as it is written.
+fn met(what: &str, count: impl Fn(&Stats) -> u64) {
+    let somewhere = PLAIN.iter().any(|(_, run)| count(&run.stats) > 0);
+    assert!(
+        somewhere,
+        "no scenario has {what} any more: world/rough-road.kdl is the one to aim anew"
+    );
+}
+
+#[test]
+fn a_run_oversteps_its_window() {
+    met("a run that oversteps its window", |met| met.overshoots);
+}
+
+#[test]
+fn a_fault_falls_inside_a_run() {
+    met("a fault inside a guest's run", |met| met.faults_inside_run);
+}
+
+#[test]
+fn a_trigger_falls_into_the_last_hundredth_of_a_window() {
+    met("a trigger at a window's end", |met| met.late_triggers);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! FreeBSD's settings (tcp(4), blackhole(4), sys/netinet).
 
-use stack::profile::{Blackhole, CongestionAlgorithm, EcnMode, IcmpKinds};
+use stack::profile::{Blackhole, CongestionAlgorithm, EcnMode, IcmpKinds, SynCookies};
 
-use super::sysctl::Effect::{ForgetPeers, Nothing, Profile, ProfileThenForget};
+use super::sysctl::Effect::{ForgetPeers, Profile, ProfileThenForget};
 use super::sysctl::{BadValue, Sysctl, Value};
 
 /// A buffer's size, bytes: at most 1 GiB.
@@ -270,12 +270,24 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.inet.tcp.syncookies",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.flag()? {
+                true => SynCookies::WhenFull,
+                false => SynCookies::Never,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.syncookies_only",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.flag()? {
+                true => SynCookies::Always,
+                false => SynCookies::WhenFull,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.inet.tcp.udp_tunneling_port",
@@ -309,6 +321,3 @@ pub const SETTINGS: &[Sysctl] = &[
         }),
     },
 ];
-
-/// Kept, so that a script can say it, until the stack can do both.
-const NOT_YET: &str = "the stack has one way only";

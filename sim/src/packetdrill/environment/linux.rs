@@ -1,6 +1,6 @@
 //! Linux' settings (Documentation/networking/ip-sysctl), and the defaults that scripts ask for by one name.
 
-use stack::profile::{CongestionAlgorithm, EcnMode};
+use stack::profile::{CongestionAlgorithm, EcnMode, SynCookies};
 
 use super::sysctl::Effect::{Nothing, Profile};
 use super::sysctl::{BadValue, Sysctl};
@@ -60,8 +60,11 @@ pub const SETTINGS: &[Sysctl] = &[
         name: "net.ipv4.tcp_wmem",
         initial: "4096 16384 4194304",
         effect: Profile(|p, v| {
-            let [_, default, _] = v.buffers()?;
+            let [_, default, most] = v.buffers()?;
             p.tcp.send_buffer = default;
+            if let Some(charge) = &mut p.tcp.sockets.charge {
+                charge.most = u32::try_from(most).unwrap_or(u32::MAX);
+            }
             Ok(())
         }),
     },
@@ -206,7 +209,13 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_min_tso_segs",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            let segments = v.between(1, u64::from(u16::MAX))?;
+            if let Some(charge) = &mut p.tcp.sockets.charge {
+                charge.least_segments = segments as u16;
+            }
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_ecn",
@@ -256,7 +265,14 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_syncookies",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.defence.syn_cookies = match v.between(0, 2)? {
+                0 => SynCookies::Never,
+                1 => SynCookies::WhenFull,
+                _ => SynCookies::Always,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_mtu_probing",

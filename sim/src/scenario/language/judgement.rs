@@ -1,7 +1,7 @@
 //! What must hold, what is looked for, and what a snapshot shows.
 
 use super::Kind::*;
-use super::{Kind, Place, Prop, Word, arg, default, optional, prop, required};
+use super::{Place, Prop, Word, arg, default, optional, prop, required};
 
 const JUDGE: &[Place] = &[Place::Judge];
 const SNAPSHOT: &[Place] = &[Place::Snapshot];
@@ -55,7 +55,8 @@ const TCP: &[Prop] = &[
     ),
 ];
 
-const STATES: Kind = Choice(&[
+/// The states of a connection (RFC 9293, section 3.3.2).
+pub const STATES: &[&str] = &[
     "CLOSED",
     "LISTEN",
     "SYN-SENT",
@@ -67,8 +68,9 @@ const STATES: Kind = Choice(&[
     "CLOSING",
     "LAST-ACK",
     "TIME-WAIT",
-]);
-const NOTES: Kind = Choice(&[
+];
+/// What a TCP notices or does.
+pub const NOTES: &[&str] = &[
     "rto-expired",
     "recovery-entered",
     "recovery-left",
@@ -80,9 +82,11 @@ const NOTES: Kind = Choice(&[
     "retransmit",
     "tail-probe",
     "spurious",
-]);
-const ADDRESSES: Kind = Choice(&["preferred", "deprecated", "duplicate", "removed"]);
-const LIVES: Kind = Choice(&[
+];
+/// What happens to an address.
+pub const ADDRESSES: &[&str] = &["preferred", "deprecated", "duplicate", "removed"];
+/// What happens to a domain.
+pub const LIVES: &[&str] = &[
     "created",
     "unpaused",
     "paused",
@@ -91,8 +95,9 @@ const LIVES: Kind = Choice(&[
     "stuck",
     "destroyed",
     "rebooted",
-]);
-const LINK_EVENTS: Kind = Choice(&[
+];
+/// What a link does with a frame.
+pub const LINK_EVENTS: &[&str] = &[
     "enqueued",
     "lost",
     "queue-full",
@@ -100,15 +105,16 @@ const LINK_EVENTS: Kind = Choice(&[
     "corrupted",
     "reordered",
     "died",
-]);
+];
 
-const DROP_REASONS: Kind = Choice(&[
+/// Why a machine drops a frame.
+pub const DROP_REASONS: &[&str] = &[
     "vif queue full",
     "vif down",
     "too long",
     "runt",
     "bad grant",
-]);
+];
 
 /// What can leak, as `xen` says it.
 pub const LEAKS: &[(&str, &str)] = &[
@@ -159,20 +165,20 @@ pub const WORDS: &[Word] = &[
         VACUOUS,
     ]),
     Word::new("life", JUDGE, &[optional("domain", Domain)], "What happens to a domain, or to any.").with(&[
-        &[required("is", LIVES, "")],
+        &[required("is", Choice(LIVES), "")],
         COUNT,
         VACUOUS,
     ]),
     Word::new("tcp-state", JUDGE, &[arg("domain", Domain)], "A connection of a domain enters a state.").with(&[
         &[
-            required("is", STATES, "RFC 9293's name"),
+            required("is", Choice(STATES), "RFC 9293's name"),
             prop("port", Number(1, 65_535), "its local port"),
         ],
         COUNT,
         VACUOUS,
     ]),
     Word::new("tcp-note", JUDGE, &[arg("domain", Domain)], "Something that a domain's TCP noticed or did.").with(&[
-        &[required("is", NOTES, "")],
+        &[required("is", Choice(NOTES), "")],
         COUNT,
         VACUOUS,
     ]),
@@ -182,7 +188,7 @@ pub const WORDS: &[Word] = &[
         VACUOUS,
     ]),
     Word::new("address", JUDGE, &[arg("domain", Domain)], "What becomes of a domain's addresses of version 6.").with(&[
-        &[required("is", ADDRESSES, "RFC 4862's word")],
+        &[required("is", Choice(ADDRESSES), "RFC 4862's word")],
         COUNT,
         VACUOUS,
     ]),
@@ -210,14 +216,14 @@ pub const WORDS: &[Word] = &[
     ]),
     Word::new("link-event", JUDGE, &[arg("link", Link)], "What a link did with a frame.").with(&[
         &[
-            required("is", LINK_EVENTS, ""),
+            required("is", Choice(LINK_EVENTS), ""),
             prop("from", Node, "in the direction that begins at this end"),
         ],
         COUNT,
         VACUOUS,
     ]),
     Word::new("dropped", JUDGE, &[arg("domain", Domain)], "A frame to a domain that its machine dropped.").with(&[
-        &[prop("is", DROP_REASONS, "for this reason")],
+        &[prop("is", Choice(DROP_REASONS), "for this reason")],
         COUNT,
         VACUOUS,
     ]),

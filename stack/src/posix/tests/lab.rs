@@ -11,6 +11,7 @@ use xen_abi::{Fuel, Instant, Sink};
 use crate::addr::{Cidr, Mac};
 use crate::api::{DeviceCaps, NetStack, SocketKind};
 use crate::dev::raw::{Cable, RawDevice};
+use crate::event::TcpState;
 use crate::posix::{
     Answer, Call, Data, Domain, Errno, Fd, Level, Message, MsgFlags, Opt, OptionValue, Outcome,
     Output, Personality, Process, Room, Status,
@@ -169,6 +170,7 @@ impl Lab {
             Call::Socket {
                 domain: Domain::Inet,
                 kind: SocketKind::Stream,
+                protocol: SocketKind::Stream,
                 status,
             },
         ) as Fd
@@ -239,6 +241,14 @@ impl Lab {
         match self.answer(who, Call::GetOption { fd, option, len }).output {
             Output::Option(value, got) if got <= len => value,
             other => panic!("no option: {other:?}"),
+        }
+    }
+
+    /// The state that `TCP_INFO` tells.
+    pub fn state(&mut self, who: usize, fd: Fd) -> TcpState {
+        match self.get_long(who, fd, Level::Tcp, "TCP_INFO") {
+            OptionValue::Info(info) => info.state,
+            other => panic!("no tcp_info: {other:?}"),
         }
     }
 

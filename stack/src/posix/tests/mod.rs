@@ -4,4 +4,5 @@ mod basics;
 mod epoll;
 mod error_queue;
 mod lab;
+mod linger;
 mod options;

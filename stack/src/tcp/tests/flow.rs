@@ -295,3 +295,36 @@ fn readiness_is_told_once_each_time_it_grows() {
     assert!(solo.host.tcp.ready(socket).contains(Ready::WRITE));
     solo.sent_within(50 * MS);
 }
+
+#[test]
+fn an_application_can_have_smaller_segments_during_a_connection() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let smaller = crate::api::SocketOption::MaxSeg(1_000);
+    solo.host.tcp.set_option(socket, smaller).expect("owned");
+    solo.host
+        .tcp
+        .send(solo.now, socket, &[7; 1_500])
+        .expect("room");
+    assert_eq!(solo.sent(), [". 1:1001(1000) ack 1"]);
+}
+
+#[test]
+fn what_a_small_segment_waits_for_is_the_profile_s_choice() {
+    use crate::profile::Nagle;
+    let sent = |nagle| {
+        let mut profile = Profile::default();
+        profile.tcp.nagle = nagle;
+        let (mut solo, socket) = Solo::accepted(profile, &[2, 4, 5, 0xB4]);
+        let mut write = |octets: usize| {
+            let data = &[7; 2_000][..octets];
+            solo.host.tcp.send(solo.now, socket, data).expect("room");
+            solo.sent().len()
+        };
+        [write(1_560), write(100), write(100)]
+    };
+    assert_eq!(sent(Nagle::AnythingOut), [1, 0, 0]);
+    // The rest of the first write is small, and the next one waits for it.
+    assert_eq!(sent(Nagle::SmallSegmentOut), [2, 0, 0]);
+    // Nothing was out when the first write came; something was when the next one did.
+    assert_eq!(sent(Nagle::OutBefore), [2, 0, 0]);
+}

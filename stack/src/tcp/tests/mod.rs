@@ -11,6 +11,7 @@
 //! - `ecn`: marks instead of losses
 //! - `errors`: what ICMP says
 //! - `signature`: segments that are signed
+//! - `syn_cookie`: connections that are not kept while they are half open
 //! - `urgent`: a mark in the stream
 //! - `udp_tunnel`: segments in datagrams
 //! - `requirements`: the table of RFC 9293 names tests that exist
@@ -29,8 +30,10 @@ mod opening;
 mod profiles;
 mod recovery;
 mod requirements;
+mod send_room;
 mod signature;
 mod stream;
+mod syn_cookie;
 mod udp_tunnel;
 mod urgent;
 mod util;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use stack::posix::{Data, MsgFlags, Personality, PollEvents, Room, Status};
 
-use super::words;
+use super::{text, words};
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::config::{Config, IpVersion};
 use crate::packetdrill::run::failure::Failure;
@@ -100,7 +100,8 @@ pub fn data(expr: &Expr, len: u64) -> Result<Data, Failure> {
         ExprKind::Ellipsis => Ok(Data::Zeros(len)),
         ExprKind::Word(word) if word == "NULL" => Ok(Data::Null(len)),
         ExprKind::Text(pieces) => {
-            let mut bytes = pieces.concat().into_bytes();
+            let bytes = text::bytes(pieces);
+            let mut bytes = bytes.ok_or_else(|| unsupported(expr, "bytes to send"))?;
             match usize::try_from(len) {
                 Ok(len) if len <= bytes.len() => bytes.truncate(len),
                 _ => return Err(unsupported(expr, "bytes of this length")),
@@ -157,5 +158,17 @@ fn as_sockets_write(address: SocketAddr, version: IpVersion) -> SocketAddr {
             SocketAddr::new(mapped.into(), address.port())
         }
         _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_in_text_stand_for_octets() {
+        let pieces = [r"\xf7a\n".to_owned(), r"\\\0".to_owned()];
+        assert_eq!(octets(&pieces), [0xF7, b'a', b'\n', b'\\', 0]);
+        assert_eq!(octets(&[r"\x".to_owned()]), [b'x']);
     }
 }

@@ -1,9 +1,9 @@
 //! What a call gave against what the script says it gives: the result, the error if one is named, and what was
 //! written through pointers.
 
-use stack::posix::{Answer, Errno, OptionValue, Output, Personality};
+use stack::posix::{Answer, Errno, OptionValue, Output, Personality, PollEvents};
 
-use super::{Files, arguments as read};
+use super::{Files, arguments as read, received};
 use crate::packetdrill::call::Call;
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::failure::Failure;
@@ -14,10 +14,10 @@ pub fn judge(
     call: &Call,
     answer: &Answer,
     files: &mut Files,
-    personality: &Personality,
+    context: &received::Context<'_>,
 ) -> Result<(), Failure> {
-    result(call, answer, files, personality)?;
-    outputs(call, answer, files, personality)
+    result(call, answer, files, context.personality)?;
+    outputs(call, answer, files, context)
 }
 
 fn result(
@@ -73,8 +73,9 @@ fn outputs(
     call: &Call,
     answer: &Answer,
     files: &mut Files,
-    personality: &Personality,
+    context: &received::Context<'_>,
 ) -> Result<(), Failure> {
+    let personality = context.personality;
     match (call.name.as_str(), &call.arguments[..], &answer.output) {
         ("getsockopt", [_, _, _, value, len], Output::Option(live, live_len)) => {
             option(value, live, personality)?;
@@ -94,6 +95,13 @@ fn outputs(
             }
             Ok(())
         }
+        ("recvmsg", [_, message, _], Output::Message(live)) => match &message.kind {
+            ExprKind::Structure(wanted) if wanted.kind == StructureKind::Msghdr => {
+                received::message(wanted, live, context)
+            }
+            _ => Err(read::unsupported(message, "a message")),
+        },
+        ("epoll_wait", [_, event, ..], Output::Epolled(live)) => epoll_event(event, live),
         ("poll", [watched, ..], Output::Polled(live)) => {
             let ExprKind::List(parts) = &watched.kind else {
                 return Err(read::unsupported(watched, "what is polled"));
@@ -116,6 +124,24 @@ fn outputs(
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// The first event that `epoll_wait` reports; a script has room for one, and zeros there if there is none.
+fn epoll_event(expr: &Expr, live: &[(PollEvents, u64)]) -> Result<(), Failure> {
+    let ExprKind::Structure(event) = &expr.kind else {
+        return Err(read::unsupported(expr, "what epoll reports"));
+    };
+    let (events, data) = live.first().copied().unwrap_or_default();
+    let wanted = event.get("events").expect("an epoll_event has its fields");
+    if read::events(wanted)? != events {
+        let got = format!("{events:?}");
+        let message = format!("epoll reports other events: expected {wanted}, got {got}");
+        return Err(Failure::compared(wanted.place.0, message, wanted, got));
+    }
+    match super::epoll_data(event) {
+        Some((expr, wanted)) => same(expr, wanted, data as i64, "what comes back with the events"),
+        None => Ok(()),
     }
 }
 

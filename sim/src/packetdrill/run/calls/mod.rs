@@ -3,15 +3,17 @@
 
 mod arguments;
 pub mod judge;
-mod words;
+pub mod received;
+mod text;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use stack::api::{How, SocketKind};
 use stack::posix::{
-    Call as Posix, Data, Domain, Fd, Ioctl, Level, Opt, OptionValue, Personality, Room, Status,
-    Watched,
+    Call as Posix, Data, Domain, EpollControl, Fd, Ioctl, Level, Opt, OptionValue, Personality,
+    Room, Status, Watched,
 };
 
 use self::arguments as read;
@@ -36,6 +38,11 @@ impl Files {
         self.0.get(&script).copied()
     }
 
+    /// All descriptors.
+    pub fn all(&self) -> Vec<Fd> {
+        self.0.values().copied().collect()
+    }
+
     /// The number stands for nothing any more.
     pub fn close(&mut self, script: i64) {
         self.0.remove(&script);
@@ -56,6 +63,52 @@ pub struct Context<'a> {
     pub personality: &'a Personality,
     pub files: &'a Files,
 }
+
+/// All calls that [`translate`] knows.
+pub const NAMES: [&str; 25] = [
+    "socket",
+    "bind",
+    "listen",
+    "accept",
+    "connect",
+    "read",
+    "write",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendto",
+    "sendmsg",
+    "shutdown",
+    "close",
+    "fcntl",
+    "ioctl",
+    "getsockopt",
+    "setsockopt",
+    "poll",
+    "epoll_create",
+    "epoll_ctl",
+    "epoll_wait",
+    "pipe",
+    "splice",
+];
+
+/// All structures and functions that arguments may have.
+pub const VALUES: [&str; 13] = [
+    "sockaddr",
+    "htons",
+    "inet_addr",
+    "inet_pton",
+    "msghdr",
+    "cmsghdr",
+    "iovec",
+    "group",
+    "pollfd",
+    "epoll_event",
+    "linger",
+    "scm_timestamping",
+    "sock_extended_err",
+];
 
 /// The typed call that a line asks for.
 pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
@@ -130,7 +183,12 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
                 fd: files.of(fd)?,
                 from: datas(message, personality)?,
                 flags: read::message_flags(flags)?,
-                to: None,
+                to: match message.get("msg_name") {
+                    Some(name) if !read::is_null(name) => {
+                        Some(read::address(name, config, remote)?)
+                    }
+                    _ => None,
+                },
             }
         }
         ("shutdown", [fd, how]) => Posix::Shutdown {
@@ -175,6 +233,19 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
             watched: watched_files(watched, files)?,
             timeout: milliseconds(number(timeout)?),
         },
+        ("epoll_create", [size]) => Posix::EpollCreate {
+            size: number(size)?,
+        },
+        ("epoll_ctl", [epoll, operation, fd, event]) => Posix::EpollControl {
+            epoll: files.of(epoll)?,
+            fd: files.of(fd)?,
+            control: epoll_control(operation, event)?,
+        },
+        ("epoll_wait", [epoll, _, most, timeout]) => Posix::EpollWait {
+            epoll: files.of(epoll)?,
+            most: number(most)?,
+            timeout: milliseconds(number(timeout)?),
+        },
         ("pipe", [_]) => Posix::Pipe,
         ("splice", [from, _, to, _, len, flags]) => Posix::Splice {
             from: files.of(from)?,
@@ -192,9 +263,38 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
     })
 }
 
-/// Does a `sendto` name a peer? Then it may connect its socket.
+fn epoll_control(operation: &Expr, event: &Expr) -> Result<EpollControl, Failure> {
+    if operation.word() == Some("EPOLL_CTL_DEL") {
+        return Ok(EpollControl::Delete);
+    }
+    let event = structure(event, StructureKind::EpollEvent)?;
+    let events = event.get("events").expect("an epoll_event has its fields");
+    let events = read::events(events)?;
+    let data = epoll_data(event).map_or(0, |(_, data)| data as u64);
+    match operation.word() {
+        Some("EPOLL_CTL_ADD") => Ok(EpollControl::Add { events, data }),
+        Some("EPOLL_CTL_MOD") => Ok(EpollControl::Modify { events, data }),
+        _ => Err(read::unsupported(operation, "an operation of epoll_ctl")),
+    }
+}
+
+/// What a script wants back with its events: one of the members of a union.
+fn epoll_data(event: &Structure) -> Option<(&Expr, i64)> {
+    let data = ["fd", "ptr", "u32", "u64"]
+        .iter()
+        .find_map(|name| event.get(name))?;
+    Some((data, data.integer()?))
+}
+
+/// Does a `sendto` or `sendmsg` name a peer? Then it may connect its socket.
 pub fn names_a_peer(call: &Call) -> bool {
-    let address = call.arguments.get(4);
+    let address = match &call.arguments[..] {
+        [_, message, _] => match &message.kind {
+            ExprKind::Structure(message) => message.get("msg_name"),
+            _ => None,
+        },
+        arguments => arguments.get(4),
+    };
     address.is_some_and(|address| !read::is_null(address))
 }
 
@@ -218,14 +318,16 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
         ExprKind::Or(parts) => parts.iter().filter_map(Expr::word).collect(),
         _ => kind.word().into_iter().collect(),
     };
-    let sort = match (words.first(), protocol.word(), protocol.integer()) {
-        (Some(&"SOCK_STREAM"), Some("IPPROTO_TCP"), _) | (Some(&"SOCK_STREAM"), _, Some(0)) => {
-            SocketKind::Stream
-        }
-        (Some(&"SOCK_DGRAM"), Some("IPPROTO_UDP"), _) | (Some(&"SOCK_DGRAM"), _, Some(0)) => {
-            SocketKind::Datagram
-        }
-        _ => return Err(read::unsupported(kind, "a socket of this protocol")),
+    let sort = match words.first() {
+        Some(&"SOCK_STREAM") => SocketKind::Stream,
+        Some(&"SOCK_DGRAM") => SocketKind::Datagram,
+        _ => return Err(read::unsupported(kind, "a socket's kind")),
+    };
+    let protocol = match (protocol.word(), protocol.integer()) {
+        (Some("IPPROTO_TCP"), _) => SocketKind::Stream,
+        (Some("IPPROTO_UDP"), _) => SocketKind::Datagram,
+        (_, Some(0)) => sort,
+        _ => return Err(read::unsupported(protocol, "a socket's protocol")),
     };
     let mut status = Status::empty();
     for word in words.iter().skip(1) {
@@ -238,6 +340,7 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
     Ok(Posix::Socket {
         domain,
         kind: sort,
+        protocol,
         status,
     })
 }
@@ -298,7 +401,10 @@ fn option_value(expr: &Expr, personality: &Personality) -> Result<OptionValue, F
     let value = read::pointed(expr);
     match &value.kind {
         ExprKind::Word(word) if word == "NULL" => Ok(OptionValue::Null),
-        ExprKind::Text(pieces) => Ok(OptionValue::Bytes(pieces.concat().into_bytes())),
+        ExprKind::Text(pieces) => match text::bytes(pieces) {
+            Some(bytes) => Ok(OptionValue::Bytes(bytes)),
+            None => Err(read::unsupported(value, "an option's bytes")),
+        },
         ExprKind::Structure(s) if s.kind == StructureKind::Linger => {
             let field = |name| {
                 let field = s.get(name).expect("a linger has its fields");
