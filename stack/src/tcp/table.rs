@@ -172,8 +172,16 @@ impl Table {
                 let v4 = local.is_ipv4();
                 v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
             })
-            .or_else(|| at(Ipv6Addr::UNSPECIFIED.into()))
+            .or_else(|| {
+                let any = at(Ipv6Addr::UNSPECIFIED.into())?;
+                (local.is_ipv6() || self.takes_both_versions(*any)).then_some(any)
+            })
             .copied()
+    }
+
+    /// Whether a listener at all addresses of version 6 is one at those of version 4 too: not with `IPV6_V6ONLY`.
+    fn takes_both_versions(&self, listener: u32) -> bool {
+        matches!(self.slot(listener), Slot::Listener(listener) if !listener.options.rare().only_v6)
     }
 
     /// Makes a listener known.
