@@ -15,6 +15,7 @@ use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
 use crate::tcp::fast_open::client::Opening;
 use crate::tcp::meter::Meter;
+use crate::tcp::mtu_probe::Search;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
@@ -107,6 +108,8 @@ pub struct Seldom {
     pub urgent: Urgent,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: Option<SeqNumber>,
+    /// The search for what the path takes (RFC 4821).
+    pub mtu: Option<Search>,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -114,6 +117,7 @@ static NOTHING: Seldom = Seldom {
     signature: None,
     urgent: Urgent::NONE,
     ecn_until: None,
+    mtu: None,
 };
 
 /// One connection.

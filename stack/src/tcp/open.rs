@@ -86,6 +86,7 @@ impl Connection {
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());
         }
+        self.begin_mtu_search(shared);
         self.enter(shared, TcpState::Established);
         self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);
