@@ -218,11 +218,12 @@ fn rounds_are_invisible_in_random_worlds_of_real_machines() {
     }
     assert!(frames > 0, "no frame went from machine to machine");
     assert!(triggers > 0, "no trigger fired");
-    // All are said, as a test beside the sampler holds; whether a guest comes to each depends on those before it.
+    // All are said, as a test beside the sampler holds. Which of them a guest comes to depends on how those before them
+    // ended, so on every detail of the stack: most must be come to.
     let silent = WORDS.iter().filter(|word| !commands.contains(**word));
     let silent: Vec<&&str> = silent.collect();
     assert!(
-        silent.len() <= 3,
+        silent.len() * 4 <= WORDS.len(),
         "no guest came to these commands: {silent:?}"
     );
 }

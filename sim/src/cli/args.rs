@@ -144,6 +144,9 @@ pub struct PacketdrillArgs {
     /// Run against this profile of the stack instead of that of the system that a script was written for.
     #[arg(long, value_name = "P", value_parser = Profile::NAMES)]
     pub profile: Option<String>,
+    /// The stack's way to the network: a bare device, or a vif of a domain on an emulated Xen machine.
+    #[arg(long, value_name = "PATH", default_value = "raw", value_parser = ["raw", "xen"])]
+    pub path: String,
     /// Write a capture of each script's packets to DIR.
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,

@@ -2,7 +2,7 @@
 //! how many of them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::PacketdrillArgs;
 use super::discover::{self, Sort};
@@ -10,6 +10,7 @@ use super::out::Out;
 use super::scripts::{self, How};
 use super::{BadInput, Exit};
 use crate::packetdrill::construct::{Construct, constructs};
+use crate::packetdrill::run::Path;
 use crate::packetdrill::survey::Survey;
 use crate::packetdrill::{self, Definitions};
 
@@ -28,6 +29,10 @@ pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInp
     }
     let how = How {
         profile: args.profile.clone(),
+        path: match args.path.as_str() {
+            "xen" => Path::Xen,
+            _ => Path::Raw,
+        },
         pcap: args.pcap.clone(),
         json: args.json,
         ..How::default()
@@ -66,7 +71,7 @@ fn load(path: PathBuf) -> Result<Listed, BadInput> {
     })
 }
 
-fn is_chosen(args: &PacketdrillArgs, path: &Path) -> bool {
+fn is_chosen(args: &PacketdrillArgs, path: &std::path::Path) -> bool {
     let path = path.to_string_lossy();
     args.filter
         .as_ref()

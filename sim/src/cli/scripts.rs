@@ -19,6 +19,8 @@ use crate::packetdrill::{self, Definitions, Loaded};
 pub struct How {
     /// The stack's profile, instead of the script's system's.
     pub profile: Option<String>,
+    /// The stack's way to the network.
+    pub path: run::Path,
     /// Where captures are written.
     pub pcap: Option<PathBuf>,
     /// And once more, to compare.
@@ -192,6 +194,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
 fn verdict(loaded: &Loaded, how: &How) -> Verdict {
     let options = RunOptions {
         profile: how.profile.clone(),
+        path: how.path,
     };
     let script = &loaded.script;
     // A bug of the stack is a failure of the script that found it, and the others still have their turn.

@@ -2,6 +2,7 @@
 
 pub mod chargen;
 pub mod command;
+pub mod desk;
 pub mod discard;
 pub mod echo;
 pub mod empty;

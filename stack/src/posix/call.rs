@@ -190,6 +190,8 @@ pub enum Call {
     Socket {
         domain: Domain,
         kind: SocketKind,
+        /// What speaks the protocol that is asked for: `IPPROTO_TCP` or `IPPROTO_UDP`. 0 is the kind's own.
+        protocol: SocketKind,
         status: Status,
     },
     Bind {

@@ -152,8 +152,10 @@ impl Process {
             Call::Socket {
                 domain,
                 kind,
+                protocol,
                 status,
-            } => self.socket(s, *domain, *kind, *status),
+            } if kind == protocol => self.socket(s, *domain, *kind, *status),
+            Call::Socket { .. } => Err(Errno::EPROTONOSUPPORT),
             Call::Bind { fd, address } => self.bind(s, *fd, *address),
             Call::Listen { fd, backlog } => self.listen(s, *fd, *backlog),
             Call::Accept { fd, status } => self.accept(s, *fd, *status),

@@ -45,6 +45,7 @@ pub fn tcp() -> TcpProfile {
         },
         acks: Acks {
             every_second: true,
+            of_old_segments: true,
             ..Acks::default()
         },
         closing: Closing {

@@ -49,8 +49,9 @@ pub fn tcp() -> TcpProfile {
             ..Acks::default()
         },
         closing: Closing {
+            repeats_fin: false,
+            reset_is_told: false,
             reset_in_close_wait: SocketError::EPIPE,
-            ..Closing::default()
         },
         recovery: Recovery {
             // TCP_TIMEOUT_MIN: two ticks of a millisecond

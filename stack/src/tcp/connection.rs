@@ -106,6 +106,8 @@ pub struct Seldom {
     pub signature: Option<SignatureKey>,
     /// Urgent data.
     pub urgent: Urgent,
+    /// Octets that came before the handshake was over.
+    pub with_syn: u32,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: Option<SeqNumber>,
     /// The search for what the path takes (RFC 4821).
@@ -116,6 +118,7 @@ static NOTHING: Seldom = Seldom {
     opening: None,
     signature: None,
     urgent: Urgent::NONE,
+    with_syn: 0,
     ecn_until: None,
     mtu: None,
 };
@@ -357,10 +360,15 @@ impl Connection {
         (self.options.recv_buffer as usize).saturating_sub(self.inbox.len())
     }
 
+    /// Octets of the free ones that may be offered by now.
+    pub fn offerable(&self, profile: &TcpProfile) -> usize {
+        self.recv_room().min(self.window_limit(profile))
+    }
+
     /// The window to offer now, in octets, before it is scaled.
     pub fn window_to_offer(&self, profile: &TcpProfile) -> u32 {
         let limit = self.options.recv_buffer as usize;
-        let free = self.recv_room().min(self.window_limit(profile));
+        let free = self.offerable(profile);
         if profile.buffers.every_octet {
             self.rcv
                 .offer_every_octet(free, limit, self.agreed.recv_mss)
@@ -372,7 +380,8 @@ impl Connection {
     /// Whether what the application has read makes a window that the peer should hear of at once.
     pub fn is_window_worth_telling(&self, profile: &TcpProfile) -> bool {
         let limit = self.options.recv_buffer as usize;
-        let free = self.recv_room().min(self.window_limit(profile));
+        let sayable = usize::from(u16::MAX) << self.agreed.recv_shift;
+        let free = self.offerable(profile).min(sayable);
         if profile.buffers.told_when_doubled {
             return free as u64 >= 2 * u64::from(self.rcv.window());
         }
@@ -383,7 +392,13 @@ impl Connection {
     fn window_limit(&self, profile: &TcpProfile) -> usize {
         match profile.buffers.first_window {
             Some(first) if !self.marks.contains(Marks::WINDOW_GROWN) => {
-                let received = self.rcv.nxt.since(self.rcv.irs);
+                let received = match crate::tcp::state::is_synchronized(self.state) {
+                    true => {
+                        let received = self.rcv.nxt.since(self.rcv.irs);
+                        received.saturating_sub(self.seldom().with_syn)
+                    }
+                    false => 0,
+                };
                 first.saturating_add(received.saturating_mul(2)) as usize
             }
             _ => usize::MAX,

@@ -88,6 +88,7 @@ impl Connection {
         options.set(Negotiated::TIMESTAMPS, self.agreed.timestamps);
         options.set(Negotiated::SACK, self.agreed.sack);
         options.set(Negotiated::WINDOW_SCALE, self.agreed.window_scaling);
+        options.set(Negotiated::ECN, self.agreed.ecn);
         options
     }
 }

@@ -159,6 +159,15 @@ impl Connection {
             segment.flags -= Flags::FIN;
             return Continue(());
         }
+        let ordinary =
+            segment.has(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST);
+        if shared.tcp().acks.of_old_segments && ordinary && segment.seq.lt(self.rcv.nxt) {
+            self.ack.now();
+            segment.seq = self.rcv.nxt;
+            segment.payload = &[];
+            segment.flags -= Flags::FIN;
+            return Continue(());
+        }
         if self.state() == TcpState::TimeWait && segment.has(Flags::FIN) && !segment.has(Flags::RST)
         {
             // The peer's FIN again: our last ACK was lost. "Acknowledge it, and restart the 2 MSL timeout."

@@ -87,6 +87,10 @@ impl Connection {
             self.round_buffers(shared.tcp());
         }
         self.begin_mtu_search(shared);
+        let with_syn = self.rcv.nxt.since(self.rcv.irs) - 1;
+        if with_syn > 0 {
+            self.seldom_mut().with_syn = with_syn;
+        }
         self.enter(shared, TcpState::Established);
         self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);

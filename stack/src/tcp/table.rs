@@ -162,15 +162,17 @@ impl Table {
         matches!(self.slot(index), Slot::Connection(c) if c.tuple == *tuple)
     }
 
-    /// The listener for a local address: one at exactly this address first, then one at any.
+    /// The listener for a local address: one at exactly this address first, then one at any of its version, then one
+    /// at any of both versions (RFC 3493, section 5.3).
     pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
-        let any: IpAddress = match local.ip() {
-            IpAddress::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddress::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        let at = |ip: IpAddress| self.listeners.get(&SocketAddr::new(ip, local.port()));
         self.listeners
             .get(&local)
-            .or_else(|| self.listeners.get(&SocketAddr::new(any, local.port())))
+            .or_else(|| {
+                let v4 = local.is_ipv4();
+                v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
+            })
+            .or_else(|| at(Ipv6Addr::UNSPECIFIED.into()))
             .copied()
     }
 

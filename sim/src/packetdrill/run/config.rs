@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::icmp_names;
 use crate::packetdrill::Script;
 use crate::packetdrill::ast::{Action, OptionLine};
 use crate::packetdrill::command::Command;
+use crate::packetdrill::packet::Body;
 use crate::packetdrill::time::Micros;
 use crate::scenario::Problem;
 
@@ -91,6 +93,31 @@ pub struct Config {
     pub lenient_calls: bool,
 }
 
+/// The options that a run heeds, or that say nothing to a machine that is simulated.
+pub const HEEDED: [&str; 21] = [
+    "ip_version",
+    "local_ip",
+    "remote_ip",
+    "gateway_ip",
+    "netmask_ip",
+    "local_linklocal_ip",
+    "gateway_linklocal_ip",
+    "bind_port",
+    "connect_port",
+    "mtu",
+    "tolerance_usecs",
+    "tcp_ts_tick_usecs",
+    "tcp_ts_ecr_scaled",
+    "strict_segments",
+    "non_fatal",
+    "udp_encapsulation",
+    "define",
+    "wire_protocol",
+    "is_anyip",
+    "send_omit_free",
+    "no_cleanup",
+];
+
 const HINT: &str = "the options that a run heeds are listed by `evilbit packetdrill --list`";
 
 impl Config {
@@ -99,6 +126,7 @@ impl Config {
         let is_version = |o: &&OptionLine| o.name == "ip_version";
         let version = match script.options.iter().rfind(is_version) {
             Some(option) => ip_version(option)?,
+            None if is_for_v6(script) => IpVersion::V6,
             None => IpVersion::V4,
         };
         let mut config = Config::new(dialect, version);
@@ -193,6 +221,29 @@ impl Config {
             false => Err(bad(option)),
         }
     }
+}
+
+/// Does a script that names no IP version mean IPv6? Then it has such an address, or a message that only ICMPv6 has.
+fn is_for_v6(script: &Script) -> bool {
+    let has_address = script.options.iter().any(|option| {
+        let is_address = matches!(
+            option.name.as_str(),
+            "local_ip" | "remote_ip" | "gateway_ip"
+        );
+        is_address && value::<Ipv6Addr>(option).is_ok()
+    });
+    let has_message = script.events.iter().any(|event| match &event.action {
+        Action::Packet(packet) => match &packet.body {
+            Body::Icmp(message) => {
+                let (kind, code) = (&message.kind, message.code.as_deref());
+                let exists = |is_v6| icmp_names::find(kind, code, is_v6).is_some();
+                exists(true) && !exists(false)
+            }
+            _ => false,
+        },
+        _ => false,
+    });
+    has_address || has_message
 }
 
 fn ip_version(option: &OptionLine) -> Result<IpVersion, Problem> {

@@ -113,6 +113,10 @@ impl Subject for Raw {
         self.process.resume(&mut self.stack, now)
     }
 
+    fn end(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn host(&mut self) -> &mut dyn Host {
         self
     }

@@ -17,6 +17,8 @@ pub trait Subject {
     fn call(&mut self, now: Instant, call: &Call) -> Outcome;
     /// Asks again for the answer of the call that blocks.
     fn resume(&mut self, now: Instant) -> Option<Answer>;
+    /// The script is over; `Err`: what is left that should not be.
+    fn end(&mut self) -> Result<(), String>;
     /// What commands see of it.
     fn host(&mut self) -> &mut dyn Host;
 }

@@ -1,22 +1,27 @@
 //! Whole scripts against a whole stack: what a script says is what happens, or it fails where it differs.
 
-use std::path::Path;
-
 use super::verdict::{Ending, Verdict};
-use super::{RunOptions, expected, run};
+use super::{Path, RunOptions, expected, run};
 use crate::packetdrill::{Definitions, Loaded, parse};
 
 fn verdict(source: &str) -> Verdict {
-    let script = parse(
-        source.as_bytes(),
-        Path::new("test.pkt"),
-        &Definitions::default(),
-    );
+    verdict_on(Path::Raw, source)
+}
+
+fn verdict_on(path: Path, source: &str) -> Verdict {
+    let name = std::path::Path::new("test.pkt");
+    let script = parse(source.as_bytes(), name, &Definitions::default());
     let loaded = Loaded {
         script: script.expect("a script"),
         source: source.to_owned(),
     };
-    let mut verdict = run(&loaded.script, &RunOptions::default());
+    let mut verdict = run(
+        &loaded.script,
+        &RunOptions {
+            path,
+            ..RunOptions::default()
+        },
+    );
     expected::apply(&mut verdict, &loaded);
     verdict
 }
@@ -88,7 +93,7 @@ fn what_differs_is_named_and_marked() {
     let what = "the packet's flags differ: expected ., got P.";
     assert_eq!(failure.message, what);
     let text = failure.text(
-        Path::new("x.pkt"),
+        std::path::Path::new("x.pkt"),
         &source,
         &[],
         "evilbit packetdrill x.pkt",
@@ -168,4 +173,54 @@ fn a_run_is_the_same_each_time() {
     assert_eq!(one, other);
     let another = verdict(&server("+0 write(4, ..., 4000) = 4000\n"));
     assert_ne!(one.hash, another.hash);
+}
+
+#[test]
+fn a_kernel_on_rings_does_what_the_bare_stack_does() {
+    let sources = [
+        server("+0 write(4, ..., 5000) = 5000\n+0 > P. 1:5001(5000) ack 1\n"),
+        server(
+            "+0...0.3 read(4, ..., 100) = 100\n+.3 < P. 1:101(100) ack 1 win 9\n* > . 1:1(0) ack 101\n",
+        ),
+        server("+0 `grep 1F90 /proc/net/tcp`\n+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n"),
+        server("+0 %{ assert tcpi_state == TCP_ESTABLISHED }%\n"),
+        server("+0 %{ assert tcpi_state == TCP_CLOSE_WAIT }%\n"),
+        server("+0 write(4, ..., 9) = 9\n+0 > . 1:10(9) ack 1\n"),
+        format!(
+            "--ip_version=ipv6\n{}",
+            server("+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n")
+        ),
+    ];
+    for source in sources {
+        let (raw, xen) = (verdict(&source), verdict_on(Path::Xen, &source));
+        assert_eq!(raw.ending, xen.ending, "{source}");
+        assert_eq!(xen, verdict_on(Path::Xen, &source));
+    }
+}
+
+#[test]
+fn a_vif_has_its_own_mtu() {
+    let source = format!("--mtu=9000\n{SERVER}");
+    let Ending::Skipped(why) = verdict_on(Path::Xen, &source).ending else {
+        panic!("a vif's MTU is 1500");
+    };
+    assert!(why.message.contains("9000"), "{}", why.message);
+    passes(&source);
+}
+
+#[test]
+fn the_system_is_guessed_from_the_settings_that_a_script_makes() {
+    // FreeBSD's window scale and Linux', as both have it after boot.
+    let offer = "+0 < S 0:0(0) win 9 <mss 1000,nop,wscale 1>\n";
+    let on = |settings: &str, answer: &str| {
+        format!(
+            "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n{settings}+0 bind(3, ..., ...) = 0
+             +0 listen(3, 1) = 0\n{offer}+0 > S. 0:0(0) ack 1 <{answer}>\n"
+        )
+    };
+    passes(&on(
+        "+0 `sysctl -w net.inet.tcp.sack.enable=1`\n",
+        "mss 1460,nop,wscale 6",
+    ));
+    passes(&on("", "mss 1460,nop,wscale 7"));
 }

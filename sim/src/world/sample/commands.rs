@@ -8,7 +8,7 @@ use stack::app::command::Command;
 use super::Sampler;
 use super::places::NETWORK;
 use crate::plan::*;
-use crate::scenario::language::GUESTS;
+use crate::scenario::language::{GUESTS, Place, commands_of};
 use crate::world::schedule::domains;
 
 /// Ports of scripts' own.
@@ -18,10 +18,10 @@ impl Sampler {
     /// A block of commands for somebody who follows commands, if there is anybody.
     pub(super) fn on(&mut self, plan: &Plan) -> Action {
         let all: Vec<&DomainPlan> = domains(plan).collect();
-        // Of our kernels two follow commands; what others do is their own business.
+        // Of our kernels few follow commands; what others do is their own business.
         let follows = |domain: &&DomainPlan| {
             let guest = domain.guest.as_str();
-            ["script", "raw"].contains(&guest) || !GUESTS.contains(&guest)
+            commands_of(guest).is_some() || !GUESTS.contains(&guest)
         };
         let followers: Vec<&DomainPlan> = all.iter().copied().filter(follows).collect();
         let domain = self.one_of(if followers.is_empty() {
@@ -29,10 +29,9 @@ impl Sampler {
         } else {
             &followers
         });
-        let commands = match domain.guest.as_str() {
-            "raw" => self.raw(plan),
-            "script" => self.script(plan),
-            _ if self.percent(50) => self.raw(plan),
+        let commands = match commands_of(&domain.guest) {
+            Some(Place::Raw) => self.raw(plan),
+            None if self.percent(50) => self.raw(plan),
             _ => self.script(plan),
         };
         on(domain, commands)

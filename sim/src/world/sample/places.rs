@@ -56,9 +56,13 @@ impl Sampler {
         if domain.guest.starts_with("http") {
             domain.site = Some(site());
         }
+        let mut ip = vec![format!("{NETWORK}.{host}/24")];
+        if self.percent(10) {
+            ip.push(format!("2001:db8::{host}/64"));
+        }
         domain.vifs[0] = VifPlan {
             mac: self.percent(20).then_some([0x02, 0, 0, 0, 1, host as u8]),
-            ip: vec![format!("{NETWORK}.{host}/24")],
+            ip,
             gateway: self.percent(20).then(|| format!("{NETWORK}.1")),
             sg: self.percent(50),
             csum: self.percent(50),

@@ -57,7 +57,7 @@ impl Icmp {
             }
             Kind::Unreachable(Unreachable::NoRoute) => IcmpError::NetUnreachable,
             Kind::Unreachable(Unreachable::Port) => IcmpError::PortUnreachable,
-            // Prohibited, source address failed policy, reject route (RFC 4443, section 3.1).
+            // RFC 4443, 3.1: prohibited, against the policy of the source's network, a route that rejects.
             Kind::Unreachable(Unreachable::Other(1 | 5 | 6)) => IcmpError::Prohibited,
             Kind::Unreachable(Unreachable::Address | Unreachable::Other(_)) => {
                 IcmpError::HostUnreachable

@@ -170,6 +170,7 @@ impl Lab {
             Call::Socket {
                 domain: Domain::Inet,
                 kind: SocketKind::Stream,
+                protocol: SocketKind::Stream,
                 status,
             },
         ) as Fd

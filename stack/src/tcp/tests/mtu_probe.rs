@@ -1,7 +1,7 @@
 //! Packetization Layer Path MTU Discovery (RFC 4821).
 
 use super::util::*;
-use crate::profile::{MS, ProbingMode, Profile, SEC};
+use crate::profile::{MS, ProbingMode, Profile};
 use crate::wire::tcp::Segment;
 
 fn with(mode: ProbingMode) -> Profile {
@@ -66,7 +66,7 @@ fn a_path_that_takes_everything_is_used_fully() {
 #[test]
 fn a_black_hole_is_noticed_by_timeouts() {
     let (largest, _) = transfer(ProbingMode::AfterBlackHole, 1_000);
-    assert!(largest <= 1_000 && largest >= 490, "{largest}");
+    assert!((490..=1_000).contains(&largest), "{largest}");
 }
 
 #[test]

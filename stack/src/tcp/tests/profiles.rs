@@ -250,3 +250,49 @@ fn an_administrator_lists_sockets_and_drops_those_in_a_state() {
     assert_eq!(states(&solo), [TcpState::Listen]);
     assert!(solo.sent().is_empty());
 }
+
+#[test]
+fn the_acknowledgment_of_an_old_segment_may_count() {
+    for (counts, state) in [(true, TcpState::TimeWait), (false, TcpState::Closing)] {
+        let profile = with(|p| p.tcp.acks.of_old_segments = counts);
+        let (mut solo, socket) = Solo::accepted(profile, &PEER_OPTIONS);
+        solo.host.tcp.close(solo.now, socket).expect("open");
+        assert_eq!(solo.sent(), ["F. 1:1(0) ack 1"]);
+        solo.inject(seg("F.", 1).ack(1));
+        assert_eq!(solo.sent(), ["F. 1:1(0) ack 2"], "our FIN is said again");
+        solo.inject(seg("F.", 1).ack(2));
+        assert_eq!(solo.host.log.states().last(), Some(&state));
+    }
+}
+
+#[test]
+fn a_listener_may_be_silent_to_a_syn_with_an_ack() {
+    for (silent, answers) in [(true, 0), (false, 1)] {
+        let mut solo = Solo::new(with(|p| p.tcp.defence.listener_ignores_syn_ack = silent));
+        solo.host.listen(at(LOCAL), 4);
+        solo.inject(seg("S.", 0).ack(5));
+        assert_eq!(solo.sent().len(), answers);
+    }
+}
+
+#[test]
+fn a_reset_while_closing_may_be_told_and_has_its_name() {
+    use SocketError::{ECONNRESET, EPIPE};
+    for (told, error) in [(true, Some(ECONNRESET)), (false, None)] {
+        let profile = with(|p| p.tcp.closing.reset_is_told = told);
+        let (mut solo, socket) = Solo::accepted(profile, &PEER_OPTIONS);
+        let how = crate::api::How::Write;
+        solo.host.tcp.shutdown(solo.now, socket, how).expect("open");
+        solo.inject(seg("F.", 1).ack(1));
+        solo.inject(seg("R", 2));
+        assert_eq!(solo.host.tcp.take_error(socket), error);
+    }
+    let (mut solo, socket) = Solo::accepted(Profile::linux(), &PEER_OPTIONS);
+    solo.inject(seg("F.", 1).ack(1));
+    solo.inject(seg("R", 2));
+    assert_eq!(
+        solo.host.tcp.take_error(socket),
+        Some(EPIPE),
+        "in CLOSE-WAIT"
+    );
+}

@@ -5,7 +5,7 @@ mod arguments;
 pub mod judge;
 pub mod received;
 mod text;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -38,6 +38,11 @@ impl Files {
         self.0.get(&script).copied()
     }
 
+    /// All descriptors.
+    pub fn all(&self) -> Vec<Fd> {
+        self.0.values().copied().collect()
+    }
+
     /// The number stands for nothing any more.
     pub fn close(&mut self, script: i64) {
         self.0.remove(&script);
@@ -58,6 +63,52 @@ pub struct Context<'a> {
     pub personality: &'a Personality,
     pub files: &'a Files,
 }
+
+/// All calls that [`translate`] knows.
+pub const NAMES: [&str; 25] = [
+    "socket",
+    "bind",
+    "listen",
+    "accept",
+    "connect",
+    "read",
+    "write",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendto",
+    "sendmsg",
+    "shutdown",
+    "close",
+    "fcntl",
+    "ioctl",
+    "getsockopt",
+    "setsockopt",
+    "poll",
+    "epoll_create",
+    "epoll_ctl",
+    "epoll_wait",
+    "pipe",
+    "splice",
+];
+
+/// All structures and functions that arguments may have.
+pub const VALUES: [&str; 13] = [
+    "sockaddr",
+    "htons",
+    "inet_addr",
+    "inet_pton",
+    "msghdr",
+    "cmsghdr",
+    "iovec",
+    "group",
+    "pollfd",
+    "epoll_event",
+    "linger",
+    "scm_timestamping",
+    "sock_extended_err",
+];
 
 /// The typed call that a line asks for.
 pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
@@ -267,14 +318,16 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
         ExprKind::Or(parts) => parts.iter().filter_map(Expr::word).collect(),
         _ => kind.word().into_iter().collect(),
     };
-    let sort = match (words.first(), protocol.word(), protocol.integer()) {
-        (Some(&"SOCK_STREAM"), Some("IPPROTO_TCP"), _) | (Some(&"SOCK_STREAM"), _, Some(0)) => {
-            SocketKind::Stream
-        }
-        (Some(&"SOCK_DGRAM"), Some("IPPROTO_UDP"), _) | (Some(&"SOCK_DGRAM"), _, Some(0)) => {
-            SocketKind::Datagram
-        }
-        _ => return Err(read::unsupported(kind, "a socket of this protocol")),
+    let sort = match words.first() {
+        Some(&"SOCK_STREAM") => SocketKind::Stream,
+        Some(&"SOCK_DGRAM") => SocketKind::Datagram,
+        _ => return Err(read::unsupported(kind, "a socket's kind")),
+    };
+    let protocol = match (protocol.word(), protocol.integer()) {
+        (Some("IPPROTO_TCP"), _) => SocketKind::Stream,
+        (Some("IPPROTO_UDP"), _) => SocketKind::Datagram,
+        (_, Some(0)) => sort,
+        _ => return Err(read::unsupported(protocol, "a socket's protocol")),
     };
     let mut status = Status::empty();
     for word in words.iter().skip(1) {
@@ -287,6 +340,7 @@ fn socket(domain: &Expr, kind: &Expr, protocol: &Expr, config: &Config) -> Resul
     Ok(Posix::Socket {
         domain,
         kind: sort,
+        protocol,
         status,
     })
 }

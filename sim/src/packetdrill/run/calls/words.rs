@@ -1,6 +1,6 @@
 //! The words of the socket interface that stand for numbers or flags, beyond those that the process knows by itself.
 
-use stack::posix::{Errno, MsgFlags, Personality, PollEvents};
+use stack::posix::{Errno, Level, MsgFlags, Personality, PollEvents};
 
 /// Flags of one message, by name.
 const MESSAGE_FLAGS: [(&str, MsgFlags); 14] = [
@@ -84,6 +84,47 @@ const NUMBERS: [(&str, i64); 40] = [
     ("SPLICE_F_MOVE", 1),
     ("SPLICE_F_NONBLOCK", 2),
 ];
+
+/// Words that have their meaning where they stand.
+const IN_PLACE: [&str; 27] = [
+    "NULL",
+    "AF_INET",
+    "AF_INET6",
+    "SOCK_STREAM",
+    "SOCK_DGRAM",
+    "SOCK_NONBLOCK",
+    "SOCK_CLOEXEC",
+    "IPPROTO_TCP",
+    "IPPROTO_UDP",
+    "SHUT_RD",
+    "SHUT_WR",
+    "SHUT_RDWR",
+    "F_GETFL",
+    "F_SETFL",
+    "O_RDWR",
+    "O_NONBLOCK",
+    "SIOCINQ",
+    "FIONREAD",
+    "SIOCOUTQ",
+    "SIOCOUTQNSD",
+    "EPOLL_CTL_ADD",
+    "EPOLL_CTL_MOD",
+    "EPOLL_CTL_DEL",
+    "TCP_CM_INQ",
+    "SCM_TIMESTAMPING",
+    "IP_RECVERR",
+    "IPV6_RECVERR",
+];
+
+/// Does a word mean anything here?
+pub fn knows(word: &str) -> bool {
+    let errno_or_number = Errno::named(word).is_some() || NUMBERS.iter().any(|(n, _)| *n == word);
+    errno_or_number
+        || message_flag(word).is_some()
+        || event(word).is_some()
+        || Level::named(word).is_some()
+        || IN_PLACE.contains(&word)
+}
 
 /// The number of a word.
 pub fn number(word: &str, personality: &Personality) -> Option<i64> {

@@ -1,0 +1,196 @@
+//! Packet lines: what the script sends, and what it waits for.
+
+use xenemu::abi::Instant;
+
+use super::failure::Failure;
+use super::live::Live;
+use super::merge::Joined;
+use super::subject::Subject;
+use super::{GRACE, PATIENCE, Run, build, check, icmp_names};
+use crate::packetdrill::ast::Event;
+use crate::packetdrill::icmp::{Echoed, Icmp};
+use crate::packetdrill::ip::IpInfo;
+use crate::packetdrill::packet::{Body, Direction, Packet};
+use crate::packetdrill::tcp::{Segment, Sequence, Start};
+use crate::packetdrill::time::When;
+
+impl<S: Subject> Run<'_, S> {
+    pub(super) fn inject(&mut self, event: &Event, packet: &Packet) -> Result<(), Failure> {
+        let fail = |what: String| Failure::new(event.place.0, what);
+        if !packet.outer.is_empty() {
+            return Err(fail("headers around a packet cannot be sent".into()));
+        }
+        let bytes = match &packet.body {
+            Body::Tcp(segment) => {
+                let live = self.remote.inbound(segment);
+                let live = live.map_err(|why| fail(why.to_string()))?;
+                build::tcp(&self.remote.envelope(&packet.ip), &live)
+            }
+            Body::Icmp(message) => self.icmp(event, message, &packet.ip)?,
+            Body::Udp(_) => return Err(fail("UDP by itself cannot be sent".into())),
+        };
+        let Some(mut bytes) = bytes else {
+            return Err(fail(format!(
+                "the packet has more than {} bytes",
+                build::LONGEST
+            )));
+        };
+        build::mark_evil(&mut bytes);
+        self.record.injected(self.now, &bytes, packet);
+        self.subject.receive(self.now, &bytes);
+        self.settle()
+    }
+
+    fn icmp(
+        &self,
+        event: &Event,
+        message: &Icmp,
+        info: &IpInfo,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let fail = |what: String| Failure::new(event.place.0, what);
+        let is_v6 = self.config.remote.is_ipv6();
+        let code = message.code.as_deref();
+        let named = icmp_names::find(&message.kind, code, is_v6);
+        let named = named.ok_or_else(|| {
+            let code = code.map_or(String::new(), |code| format!(" {code}"));
+            fail(format!(
+                "ICMP of this IP version has no {}{code}",
+                message.kind
+            ))
+        })?;
+        let nothing = Sequence {
+            start: Start::Relative(0),
+            len: 0,
+        };
+        let (sequence, udp) = match &message.echoed {
+            None => (&nothing, None),
+            Some(Echoed::Tcp { sequence, udp }) => (sequence, *udp),
+            Some(Echoed::Udp(_) | Echoed::Raw(_)) => {
+                return Err(fail("only segments can be complained about".into()));
+            }
+        };
+        let about = self.remote.complained_of(sequence, udp);
+        let about = about.map_err(|why| fail(why.to_string()))?;
+        let (to, from) = (self.remote.envelope(info), self.remote.envelope_back());
+        Ok(build::icmp(&to, named, message.mtu, &from, &about))
+    }
+
+    pub(super) fn expect(&mut self, event: &Event, packet: &Packet) -> Result<(), Failure> {
+        let window = self.clock.resolve(event.when);
+        let tolerance = self.clock.tolerance(&self.config, window.from);
+        let limit = match window.to {
+            Some(to) => to.plus(tolerance + GRACE),
+            None => self.now.plus(PATIENCE),
+        };
+        let (segment, live) = match &packet.body {
+            Body::Tcp(segment) if packet.outer.is_empty() => {
+                (segment, self.whole(event, segment, limit)?)
+            }
+            _ => {
+                let what = "only segments without other headers can be waited for";
+                return Err(Failure::new(event.place.0, what));
+            }
+        };
+        let differs = self.compare(event, packet, segment, &live);
+        if !window.holds(live.at, tolerance) {
+            differs.and_then(|()| Err(self.untimely(event, &live, tolerance)))?;
+        } else if !self.config.lenient_packets {
+            differs?;
+        }
+        self.clock.advance(window.from, self.now);
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        event: &Event,
+        packet: &Packet,
+        segment: &Segment,
+        live: &Live,
+    ) -> Result<(), Failure> {
+        let Some(tcp) = live.tcp() else {
+            unreachable!("only segments are of the connection under test");
+        };
+        let mut got = self.remote.outbound(live, tcp, segment, &self.config);
+        // What nobody asked for is not shown beside what was asked for.
+        got.window = got.window.filter(|_| segment.window.is_some());
+        let difference = check::segment(segment, &got, live, tcp)
+            .or_else(|| check::marks(&packet.ip, live, &mut self.remote));
+        let got = Packet {
+            direction: Direction::Out,
+            outer: Vec::new(),
+            ip: IpInfo::default(),
+            body: Body::Tcp(got),
+        };
+        let text = got.to_string();
+        self.record.received(live.at, &text);
+        match difference {
+            None => Ok(()),
+            Some(d) => {
+                let expected = packet.to_string();
+                Err(Failure::different(event.place.0, &d, expected, text))
+            }
+        }
+    }
+
+    fn untimely(&self, event: &Event, live: &Live, tolerance: u64) -> Failure {
+        let due = match event.when {
+            When::Within(..) | When::AfterWithin(..) => {
+                let window = self.clock.resolve(event.when);
+                let to = window.to.unwrap_or(window.from);
+                format!(
+                    "{}~{}",
+                    self.clock.script_time(window.from),
+                    self.clock.script_time(to)
+                )
+            }
+            _ => {
+                let due = self.clock.resolve(event.when).from;
+                self.clock.script_time(due).to_string()
+            }
+        };
+        let at = self.clock.script_time(live.at);
+        let ms = tolerance / 1_000_000;
+        let what = format!(
+            "the packet came at the wrong time: expected at {due} (give or take {ms} ms), sent at {at}"
+        );
+        Failure::new(event.place.0, what)
+    }
+
+    /// The next packet of the connection under test, with what continues it while the script's is longer.
+    fn whole(&mut self, event: &Event, segment: &Segment, limit: Instant) -> Result<Live, Failure> {
+        let first = self.next_sent(event, limit)?;
+        let wanted = usize::from(segment.sequence.len);
+        if self.config.strict_segments {
+            return Ok(first);
+        }
+        let mut joined = Joined::new(first);
+        while joined.bytes() > 0 && joined.bytes() < wanted {
+            let next = self.next_sent(event, limit)?;
+            joined.push(next).map_err(|breach| {
+                let (so_far, wanted) = (joined.bytes(), wanted);
+                let what = format!(
+                    "{so_far} of {wanted} bytes were sent, and the next packet does not continue them: {breach}"
+                );
+                Failure::new(event.place.0, what)
+            })?;
+        }
+        Ok(joined.whole())
+    }
+
+    /// The next packet of the connection under test, waited for up to a moment.
+    fn next_sent(&mut self, event: &Event, limit: Instant) -> Result<Live, Failure> {
+        loop {
+            while let Some(live) = self.sent.pop_front() {
+                if self.remote.owns(&live) {
+                    return Ok(live);
+                }
+            }
+            if !self.step(limit)? {
+                let waited = self.clock.script_time(limit.min(self.now.max(limit)));
+                let what = format!("no packet came, and none would by {waited}");
+                return Err(Failure::new(event.place.0, what));
+            }
+        }
+    }
+}
