@@ -6,9 +6,10 @@ use stack::addr::Cidr;
 
 use super::value::{Complaint, Value, complain};
 
-/// The word that asks for an address from a router's advertisement, and how a guest is asked.
-pub(super) const AUTO: &str = "auto";
-pub(super) const AUTO_CIDR: &str = "fe80::/64";
+/// The word that asks for an address from a router's advertisement.
+const AUTO: &str = "auto";
+/// How a guest is asked for that: the link-local prefix in place of an address.
+pub const AUTO_CIDR: &str = "fe80::/64";
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, Complaint> {
     text.parse().or_else(|_| {

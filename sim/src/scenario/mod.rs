@@ -28,6 +28,7 @@ mod value;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use address::AUTO_CIDR;
 pub use language::GUESTS;
 pub use reference::reference;
 pub use report::{Problem, Report};

@@ -14,6 +14,8 @@ use miette::Diagnostic;
 use thiserror::Error;
 use tun_tap::{Iface, Mode};
 
+use crate::scenario::AUTO_CIDR;
+
 /// Frames from the kernel that may wait for the simulation; more are dropped, as a full queue drops them.
 const QUEUE: usize = 4096;
 /// The longest frame that a link of the world carries, bytes: its length is a `u16` in netif.h.
@@ -102,11 +104,27 @@ impl Tap {
     /// Sets the interface's addresses and brings it up, with `ip`.
     pub fn configure(&self, addresses: &[String]) -> Result<(), ConfigureError> {
         let name = self.name();
-        // IPv6's router solicitations have nobody to answer them here. Without the right to, they are noise, no harm.
-        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
+        let is_v6 = |address: &&String| address.contains(':');
+        // Where the scenario has no address of version 6, the kernel's router solicitations have nobody to answer them.
+        // Without the right to, they are noise, no harm.
+        let disable = if addresses.iter().any(|a| is_v6(&a)) {
+            "0"
+        } else {
+            "1"
+        };
+        let _ = std::fs::write(
+            format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"),
+            disable,
+        );
         let add = addresses
             .iter()
-            .map(|address| format!("addr replace {address} dev {name}"));
+            // The kernel forms its own link-local address, and asks routers for others, without being told.
+            .filter(|address| *address != AUTO_CIDR)
+            .map(|address| match is_v6(&address) {
+                // Nobody else here has it, so there is nothing to be detected.
+                true => format!("addr replace {address} dev {name} nodad"),
+                false => format!("addr replace {address} dev {name}"),
+            });
         let steps: Vec<String> = add.chain([format!("link set {name} up")]).collect();
         let failed = |why: String| ConfigureError {
             command: format!("ip {}", steps.join(" && ip ")),

@@ -6,9 +6,9 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`congestion`] about
-//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`mtu_probing`] about ways that say nothing, [`ecn`] about marks instead of losses,
-//! [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`] about what
-//! applications see; [`linux`] and [`freebsd`] the two systems.
+//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`mtu_probing`] about
+//! ways that say nothing, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`]
+//! about segments in datagrams, [`sockets`] about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod acks;
 pub mod buffers;

@@ -317,6 +317,7 @@ impl Connection {
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
             key: self.seldom().signature,
             udp_port: self.options.udp_port,
+            ip: self.options.rare().ip,
         });
     }
 

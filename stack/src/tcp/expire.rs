@@ -58,6 +58,7 @@ impl Connection {
         let flight = self.snd.max.since(self.snd.una);
         let fresh = self.recovery.phase != Phase::Timeout;
         self.enter_timeout(shared, now, first && fresh);
+        let flight = self.reduced_from(shared, flight);
         self.congestion.timeout(flight, first && fresh);
     }
 

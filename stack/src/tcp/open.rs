@@ -31,13 +31,13 @@ impl Connection {
         // First: the ACK bit. SND.UNA < SEG.ACK =< SND.NXT is acceptable.
         let acked = segment.has(Flags::ACK);
         if acked && !(segment.ack.gt(self.snd.iss) && segment.ack.le(self.snd.max)) {
-            if let Some(reset) = Reset::answer(self.tuple, segment) {
+            if let Some(reset) = Reset::answer(self.tuple, segment, self.options.rare().ip) {
                 shared.reset(reset);
             }
             return;
         }
         if acked && self.echoes_what_was_never_sent(shared, now, segment) {
-            if let Some(reset) = Reset::answer(self.tuple, segment) {
+            if let Some(reset) = Reset::answer(self.tuple, segment, self.options.rare().ip) {
                 shared.reset(reset);
             }
             return;
@@ -92,6 +92,9 @@ impl Connection {
             self.seldom_mut().with_syn = with_syn;
         }
         self.enter(shared, TcpState::Established);
+        if let Some(meter) = self.meter_mut() {
+            meter.last_data = now;
+        }
         self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);
         // A CLOSE that came before is done now.

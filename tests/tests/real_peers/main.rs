@@ -112,6 +112,42 @@ fn curl_gets_every_page_byte_for_byte() {
 }
 
 #[test]
+fn pings_and_pages_come_back_over_both_versions_of_ip() {
+    let name = "pings_and_pages_come_back_over_both_versions_of_ip";
+    let Some(namespace) = namespace(name, &["ping", "curl"]) else {
+        return;
+    };
+    let service = Service::start(namespace, "tests/tests/real_peers/dual-stack.kdl", &[]);
+    let page = &blog().pages["/"].body;
+    for (version, host) in [("-6", "2001:db8::2"), ("-4", ADDRESS)] {
+        let ping = ["-c", "5", "-i", "0.2", version, host];
+        let ping = service.namespace.run("ping", &ping);
+        let said = String::from_utf8_lossy(&ping.stdout).into_owned();
+        assert!(said.contains("5 received, 0% packet loss"), "{said}");
+        // Longer than the link takes: it goes and comes in pieces.
+        let ping = ["-c", "1", "-s", "4000", version, host];
+        let ping = service.namespace.run("ping", &ping);
+        let said = String::from_utf8_lossy(&ping.stdout).into_owned();
+        assert!(said.contains("1 received, 0% packet loss"), "{said}");
+        let url = match version {
+            "-6" => format!("http://[{host}]/"),
+            _ => format!("http://{host}/"),
+        };
+        let curl = [
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            version,
+            &url,
+        ];
+        let curl = service.namespace.run("curl", &curl);
+        assert!(curl.stdout == *page, "{url} differs");
+    }
+    assert_eq!(service.end("INT").0, Some(0));
+}
+
+#[test]
 fn fifty_curls_at_once_get_the_page() {
     let Some(namespace) = namespace("fifty_curls_at_once_get_the_page", &["curl"]) else {
         return;

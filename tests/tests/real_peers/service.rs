@@ -48,7 +48,8 @@ impl Service {
             namespace,
             _turn: turn,
         };
-        assert!(said.contains("you are 10.0.0.9/24 on tap0"), "{said}");
+        assert!(said.contains("you are 10.0.0.9/24"), "{said}");
+        assert!(said.contains(" on tap0; "), "{said}");
         service
     }
 

@@ -32,7 +32,7 @@ pub const SECTIONS: &[Section] = &[
         place: Place::Top,
         only: Some(&["machine", "switch", "link"]),
         example: r#"machine "rack" {
-    domain "store" guest="echo" { vif ip="10.0.0.3/24" ip6="2001:db8::3/64" }
+    domain "store" guest="echo" { vif ip6="2001:db8::3/64"; }
 }
 switch "patch-panel"
 link "rack" "patch-panel" delay="20ms" rate="10Mbit" loss="0.5%""#,
