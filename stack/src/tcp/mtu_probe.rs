@@ -80,6 +80,7 @@ impl Connection {
             seq: start,
             len,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
