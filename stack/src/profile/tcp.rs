@@ -1,8 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
 use super::{
-    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC,
-    Sockets, UdpTunnel,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, MtuProbing,
+    Recovery, SEC, Sockets, UdpTunnel,
 };
 
 /// Which congestion controller new connections use.
@@ -34,6 +34,8 @@ pub struct TcpProfile {
     pub icmp: Icmp,
     /// Explicit Congestion Notification (RFC 3168; RFC 9293, SHLD-8).
     pub ecn: Ecn,
+    /// Finding out what paths take without ICMP.
+    pub mtu_probing: MtuProbing,
     /// Segments in datagrams.
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
@@ -158,6 +160,7 @@ impl Default for TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
             ecn: Ecn::default(),
+            mtu_probing: MtuProbing::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
             drops_unexpected_signature: false,

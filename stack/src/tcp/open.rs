@@ -86,6 +86,7 @@ impl Connection {
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());
         }
+        self.begin_mtu_search(shared);
         let with_syn = self.rcv.nxt.since(self.rcv.irs) - 1;
         if with_syn > 0 {
             self.seldom_mut().with_syn = with_syn;
