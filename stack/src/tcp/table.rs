@@ -168,7 +168,16 @@ impl Table {
     /// The listener for a local address: one at exactly this address first, then one at any of its version, then one
     /// at any of both versions (RFC 3493, section 5.3).
     pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
-        find(&self.listeners, local)
+        let found = find(&self.listeners, local)?;
+        match self.slot(found) {
+            // RFC 3493, section 5.3: IPV6_V6ONLY.
+            Slot::Listener(l)
+                if local.is_ipv4() && l.local.is_ipv6() && l.options.rare().only_v6 =>
+            {
+                None
+            }
+            _ => Some(found),
+        }
     }
 
     /// The socket that is bound to a local address, and has no other use of it.
