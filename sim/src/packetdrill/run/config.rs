@@ -40,13 +40,21 @@ impl Dialect {
             false => Dialect::Google,
         }
     }
+}
 
-    /// Its system's profile.
-    pub fn profile(self) -> &'static str {
-        match self {
-            Dialect::Google => "linux",
-            Dialect::Nplab => "freebsd",
-        }
+/// The profile of the system that a script was written for: settings are of one system or the other, and a script that
+/// makes none is about what the RFCs say.
+pub fn profile(script: &Script, dialect: Dialect) -> &'static str {
+    let has_commands = script.init.is_some()
+        || script.cleanup.is_some()
+        || script
+            .events
+            .iter()
+            .any(|e| matches!(e.action, Action::Command(_)));
+    match dialect {
+        Dialect::Nplab => "freebsd",
+        Dialect::Google if has_commands => "linux",
+        Dialect::Google => "rfc",
     }
 }
 
