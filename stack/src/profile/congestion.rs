@@ -23,6 +23,8 @@ pub struct Congestion {
     /// What an ACK earns is what it is the first to say has arrived (Linux), not what it acknowledges: octets that the
     /// peer held before count when that is said, and if the window does not grow then, never.
     pub by_delivery: bool,
+    /// A threshold is a share of the window (Linux; RFC 9438, 4.6 allows it), not of what was out.
+    pub from_window: bool,
     /// After a pause longer than the retransmission timeout begin with the restart window (RFC 5681, 4.1).
     pub restart_after_idle: bool,
     /// A reaction taken back gives the whole window back at once, not by slow start (RFC 4015 is more careful).
@@ -39,6 +41,7 @@ impl Default for Congestion {
             most_per_ack: 8,
             most_per_ack_later: 1,
             by_delivery: false,
+            from_window: false,
             restart_after_idle: true,
             whole_undo: false,
             send_unit: 0,

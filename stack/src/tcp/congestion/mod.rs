@@ -140,11 +140,16 @@ impl Controller {
         self.window.smss = smss;
     }
 
-    /// New octets were acknowledged outside fast recovery, while `flight` octets were out: a window that was not used
-    /// does not grow (RFC 9438, 5.8).
+    /// Whether slow start goes on.
+    pub fn in_slow_start(&self) -> bool {
+        self.window.in_slow_start()
+    }
+
+    /// New octets were acknowledged outside fast recovery, while `flight` octets were out, in slow start the most that
+    /// were in this round trip: a window that was not used does not grow (RFC 9438, 5.8).
     pub fn acknowledged(&mut self, acked: &Acked, flight: u32, profile: &TcpProfile) {
         if self.window.in_slow_start() {
-            if flight.saturating_mul(2) >= self.window.cwnd {
+            if flight.saturating_mul(2) > self.window.cwnd {
                 self.slow_start(acked, &profile.growth);
             }
         } else if flight.saturating_add(self.window.smss) >= self.window.cwnd {
