@@ -234,7 +234,8 @@ impl Sending<'_> {
         blocking: bool,
         progress: &mut Progress,
     ) -> Result<(), Errno> {
-        let Piece { octets, flags } = self.piece(0).ok_or(Errno::EFAULT)?;
+        let octets = self.beginning().ok_or(Errno::EFAULT)?;
+        let flags = send_flags(self.flags);
         match s.connect_sending(now, self.socket.id, to, &octets, flags) {
             Ok(taken) => {
                 progress.sent = taken as u64;
@@ -245,6 +246,19 @@ impl Sending<'_> {
         }
         progress.begun = true;
         Ok(())
+    }
+
+    /// The first octets, of however many elements: as many as a SYN could ever hold.
+    fn beginning(&self) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        while all.len() < usize::from(u16::MAX) {
+            let piece = self.piece(all.len() as u64)?;
+            if piece.octets.is_empty() {
+                break;
+            }
+            all.extend_from_slice(&piece.octets);
+        }
+        Some(all)
     }
 
     /// As much as the stack takes.
