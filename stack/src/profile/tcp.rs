@@ -68,6 +68,9 @@ pub struct TcpProfile {
     pub fallback_rto: u64,
     /// Least RTO: 1 s (RFC 6298, 2.4).
     pub min_rto: u64,
+    /// Least part of the RTO that is not SRTT: none but the clock's granularity (RFC 6298, 2.3); Linux has its least RTO
+    /// here (tcp_rtt_estimator()).
+    pub min_rto_spread: u64,
     /// Greatest RTO: at least 60 s (RFC 6298, 2.5).
     pub max_rto: u64,
     /// What is added to every RTO that is estimated or backed off, and not to the first one (FreeBSD,
@@ -173,6 +176,7 @@ impl Default for TcpProfile {
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,
+            min_rto_spread: 0,
             max_rto: 60 * SEC,
             rto_slop: 0,
             clock_granularity: MS,

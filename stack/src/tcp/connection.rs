@@ -276,14 +276,6 @@ impl Connection {
         }
     }
 
-    /// The application wants segments of at most so many octets from now on (`TCP_MAXSEG`).
-    pub fn lower_segment_size(&mut self, mss: u16) {
-        if self.snd.syn_acked() && mss < self.agreed.send_mss {
-            self.agreed.send_mss = mss;
-            self.congestion.set_smss(self.agreed.smss());
-        }
-    }
-
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);

@@ -156,7 +156,8 @@ impl Connection {
 
     /// (Re)starts the keep-alive timer, if the application asked for it (RFC 9293, MUST-24).
     pub fn keep_alive_from(&mut self, shared: &Shared, now: Instant) {
-        if self.options.keep_alive && state::may_send(self.state()) {
+        let wanted = self.options.keep_alive || shared.tcp().sockets.always_keep_alive;
+        if wanted && state::may_send(self.state()) {
             self.deadlines.arm(
                 Timer::KeepAlive,
                 now.plus(self.options.keep_idle(shared.tcp())),
