@@ -10,7 +10,7 @@ use common::{Events, mac, stack_on};
 use proptest::prelude::*;
 use smoltcp::socket::{tcp, udp as their_udp};
 use stack::addr::Mac;
-use stack::api::{Echo, NetStack, SocketError, SocketId, SocketKind, Sockets};
+use stack::api::{Echo, NetStack, SocketError, SocketId, SocketKind, SocketOption, Sockets};
 use stack::dev::raw::RawDevice;
 use stack::net::ipv6::profile::{Identifier, Ipv6Profile};
 use stack::profile::Profile;
@@ -267,6 +267,35 @@ fn a_listener_at_all_addresses_of_version_6_serves_both_versions() {
             Ok(remote.parse().unwrap())
         );
     }
+}
+
+#[test]
+fn a_listener_of_version_6_alone_leaves_version_4_to_another() {
+    let both = |last: u8| {
+        let (four, six) = (format!("10.0.0.{last}/24"), format!("2001:db8::{last}/64"));
+        let quiet = profile(Ipv6Profile::quiet());
+        stack_on(&[&four, &six], &[], last, Fuel::unlimited(), quiet)
+    };
+    let mut two = Two::new([both(1), both(2)]);
+    let alone = two.stacks[1].socket(SocketKind::Stream).unwrap();
+    let only = SocketOption::OnlyV6(true);
+    two.stacks[1].set_option(alone, only).unwrap();
+    two.stacks[1]
+        .bind(alone, "[::]:80".parse().unwrap())
+        .unwrap();
+    two.stacks[1].listen(alone, 4).unwrap();
+    let connect = |two: &mut Two, remote: &str| {
+        let client = two.stacks[0].socket(SocketKind::Stream).unwrap();
+        let _ = two.stacks[0].connect(two.now, client, remote.parse().unwrap());
+        two.settle();
+        two.stacks[0].take_error(client)
+    };
+    let refused = connect(&mut two, "10.0.0.2:80");
+    assert_eq!(refused, Some(SocketError::ECONNREFUSED));
+    let other = listen(&mut two.stacks[1], "0.0.0.0:80");
+    assert_eq!(connect(&mut two, "[2001:db8::2]:80"), None);
+    assert_eq!(connect(&mut two, "10.0.0.2:80"), None);
+    assert!(two.stacks[1].accept(other).is_ok() && two.stacks[1].accept(alone).is_ok());
 }
 
 #[test]

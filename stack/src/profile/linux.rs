@@ -36,6 +36,8 @@ pub fn tcp() -> TcpProfile {
         },
         sockets: Sockets {
             measure: true,
+            always_keep_alive: false,
+            max_seg_at_open_only: true,
             writable: Writable::HalfOfUsed,
             // tcp_min_tso_segs, tcp_wmem[2]
             charge: Some(Charge {
@@ -109,8 +111,7 @@ pub fn tcp() -> TcpProfile {
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.
         min_rto: 200 * MS,
-        // tcp_rtt_estimator(): four deviations are never less than TCP_RTO_MIN.
-        clock_granularity: 200 * MS,
+        min_rto_spread: 200 * MS,
         // TCP_RTO_MAX
         max_rto: 120 * SEC,
         // tcp_rmem[1], tcp_wmem[1]

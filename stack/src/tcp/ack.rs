@@ -83,6 +83,7 @@ impl Connection {
     pub fn acknowledged(&mut self, shared: &mut Shared, now: Instant, segment: &Incoming<'_>) {
         let mut news = self.news(segment);
         self.take_acked(shared, now, segment, &mut news);
+        self.mtu_probe_acknowledged();
         self.repair(shared, now, &news);
     }
 

@@ -181,6 +181,20 @@ impl Tcp {
         }
     }
 
+    /// What the socket at a port wants of the IP header, even if it takes no connections.
+    fn ip_of(&self, listener: Option<u32>, local: SocketAddr) -> IpChoice {
+        match listener {
+            Some(listener) => match self.table.slot(listener) {
+                Slot::Listener(listener) => listener.options.rare().ip,
+                _ => IpChoice::default(),
+            },
+            None => self
+                .table
+                .find_bound(local)
+                .map_or(IpChoice::default(), |fresh| fresh.options.rare().ip),
+        }
+    }
+
     /// Whether the ACK brought a cookie, and so made a connection.
     fn takes_cookie(
         &mut self,
@@ -214,20 +228,6 @@ impl Tcp {
         }
         self.settle(index);
         true
-    }
-
-    /// What the socket at a port wants of the IP header, even if it takes no connections.
-    fn ip_of(&self, listener: Option<u32>, local: SocketAddr) -> IpChoice {
-        match listener {
-            Some(listener) => match self.table.slot(listener) {
-                Slot::Listener(listener) => listener.options.rare().ip,
-                _ => IpChoice::default(),
-            },
-            None => self
-                .table
-                .find_bound(local)
-                .map_or(IpChoice::default(), |fresh| fresh.options.rare().ip),
-        }
     }
 
     /// Whether what would be reset is met with silence.

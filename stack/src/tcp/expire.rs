@@ -38,6 +38,7 @@ impl Connection {
         // MUST-20, R1: perhaps there is a better route.
         if self.rto.timeouts == shared.tcp().r1_retransmits {
             self.marks -= Marks::ROUTED;
+            self.suspect_mtu(shared);
         }
         self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {

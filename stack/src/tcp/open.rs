@@ -86,6 +86,7 @@ impl Connection {
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());
         }
+        self.begin_mtu_search(shared);
         let with_syn = self.rcv.nxt.since(self.rcv.irs) - 1;
         if with_syn > 0 {
             self.seldom_mut().with_syn = with_syn;
@@ -155,7 +156,8 @@ impl Connection {
 
     /// (Re)starts the keep-alive timer, if the application asked for it (RFC 9293, MUST-24).
     pub fn keep_alive_from(&mut self, shared: &Shared, now: Instant) {
-        if self.options.keep_alive && state::may_send(self.state()) {
+        let wanted = self.options.keep_alive || shared.tcp().sockets.always_keep_alive;
+        if wanted && state::may_send(self.state()) {
             self.deadlines.arm(
                 Timer::KeepAlive,
                 now.plus(self.options.keep_idle(shared.tcp())),

@@ -12,11 +12,19 @@ use crate::api::SocketError;
 use crate::tcp::siphash::Key;
 use crate::tcp::tuple::Tuple;
 
+/// What a socket is bound to.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    ip: IpAddress,
+    /// `IPV6_V6ONLY`: all addresses of version 6 are not all of version 4 too.
+    only_v6: bool,
+}
+
 /// Local ports in use.
 #[derive(Default)]
 pub struct Ports {
     /// Addresses of bound sockets by port; few at one port.
-    bound: BTreeMap<u16, Vec<IpAddress>>,
+    bound: BTreeMap<u16, Vec<Bound>>,
     /// Connections by local port.
     connections: BTreeMap<u16, u32>,
     /// RFC 6056's next_ephemeral.
@@ -26,15 +34,29 @@ pub struct Ports {
 impl Ports {
     /// Binds a socket. `reuse`: connections that are still there at this port don't matter.
     pub fn bind(&mut self, local: SocketAddr, reuse: bool) -> Result<(), SocketError> {
+        self.bind_versions(local, false, reuse)
+    }
+
+    /// As [`Ports::bind`]; with `only_v6`, all addresses of version 6 are those alone.
+    pub fn bind_versions(
+        &mut self,
+        local: SocketAddr,
+        only_v6: bool,
+        reuse: bool,
+    ) -> Result<(), SocketError> {
+        let new = Bound {
+            ip: local.ip(),
+            only_v6,
+        };
         let taken = self
             .bound
             .get(&local.port())
-            .is_some_and(|addresses| addresses.iter().any(|&a| meets(a, local.ip())));
+            .is_some_and(|bound| bound.iter().any(|&old| meets(old, new)));
         let lingering = !reuse && self.connections.contains_key(&local.port());
         if taken || lingering {
             return Err(SocketError::EADDRINUSE);
         }
-        self.bound.entry(local.port()).or_default().push(local.ip());
+        self.bound.entry(local.port()).or_default().push(new);
         Ok(())
     }
 
@@ -77,7 +99,7 @@ impl Ports {
     /// A bound socket is gone.
     pub fn unbind(&mut self, local: SocketAddr) {
         if let Some(addresses) = self.bound.get_mut(&local.port()) {
-            if let Some(at) = addresses.iter().position(|&a| a == local.ip()) {
+            if let Some(at) = addresses.iter().position(|a| a.ip == local.ip()) {
                 addresses.swap_remove(at);
             }
             if addresses.is_empty() {
@@ -127,10 +149,10 @@ impl Ports {
 
 /// Whether two sockets at one port are in each other's way. All addresses of version 6 are all of both versions: RFC
 /// 3493, section 5.3.
-fn meets(a: IpAddress, b: IpAddress) -> bool {
-    let both = |ip: IpAddress| ip.is_ipv6() && ip.is_unspecified();
-    let any = a.is_unspecified() || b.is_unspecified();
-    a == b || both(a) || both(b) || (any && a.is_ipv4() == b.is_ipv4())
+fn meets(a: Bound, b: Bound) -> bool {
+    let both = |one: Bound| one.ip.is_ipv6() && one.ip.is_unspecified() && !one.only_v6;
+    let any = a.ip.is_unspecified() || b.ip.is_unspecified();
+    a.ip == b.ip || both(a) || both(b) || (any && a.ip.is_ipv4() == b.ip.is_ipv4())
 }
 
 #[cfg(test)]
@@ -166,6 +188,11 @@ mod tests {
         ports.bind(at("[::]:81"), false).expect("free");
         assert_eq!(ports.bind(at("0.0.0.0:81"), false), in_use);
         assert_eq!(ports.bind(at("[2001:db8::1]:81"), false), in_use);
+        ports
+            .bind_versions(at("[::]:82"), true, false)
+            .expect("free");
+        assert_eq!(ports.bind(at("0.0.0.0:82"), false), Ok(()));
+        assert_eq!(ports.bind(at("[2001:db8::1]:82"), false), in_use);
     }
 
     #[test]

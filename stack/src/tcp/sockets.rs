@@ -43,7 +43,7 @@ impl Tcp {
         if fresh.local.is_some() {
             return Err(SocketError::EINVAL);
         }
-        let reuse = fresh.options.reuse_addr;
+        let (reuse, only_v6) = (fresh.options.reuse_addr, fresh.options.rare().only_v6);
         if local.ip().is_multicast() {
             return Err(SocketError::EADDRNOTAVAIL);
         }
@@ -52,7 +52,7 @@ impl Tcp {
             self.ports
                 .bind_any(local.ip(), range, key, &self.shared.fuel)?
         } else {
-            self.ports.bind(local, reuse)?;
+            self.ports.bind_versions(local, only_v6, reuse)?;
             local
         };
         self.fresh(socket)?.local = Some(local);
@@ -363,8 +363,11 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
-                if let SocketOption::MaxSeg(mss) = option {
-                    connection.lower_segment_size(mss);
+                if let SocketOption::MaxSeg(mss) = option
+                    && !profile.sockets.max_seg_at_open_only
+                    && !connection.lower_mss(mss)
+                {
+                    return Err(SocketError::EINVAL);
                 }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);

@@ -168,12 +168,12 @@ impl Table {
     /// The listener for a local address: one at exactly this address first, then one at any of its version, then one
     /// at any of both versions (RFC 3493, section 5.3).
     pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
-        find(&self.listeners, local)
+        find(&self.listeners, local, |any| self.takes_both_versions(any))
     }
 
     /// The socket that is bound to a local address, and has no other use of it.
     pub fn find_bound(&self, local: SocketAddr) -> Option<&Fresh> {
-        match self.slot(find(&self.bound, local)?) {
+        match self.slot(find(&self.bound, local, |_| true)?) {
             Slot::Fresh(fresh) => Some(fresh),
             _ => None,
         }
@@ -189,6 +189,11 @@ impl Table {
         self.bound.remove(&local);
     }
 
+    /// Whether a listener at all addresses of version 6 is one at those of version 4 too: not with `IPV6_V6ONLY`.
+    fn takes_both_versions(&self, listener: u32) -> bool {
+        matches!(self.slot(listener), Slot::Listener(listener) if !listener.options.rare().only_v6)
+    }
+
     /// Makes a listener known.
     pub fn listen(&mut self, local: SocketAddr, index: u32) {
         let old = self.listeners.insert(local, index);
@@ -202,14 +207,20 @@ impl Table {
 }
 
 /// Exactly this address first, then any of its version, then any of both.
-fn find(sockets: &BTreeMap<SocketAddr, u32>, local: SocketAddr) -> Option<u32> {
-    let at = |ip: IpAddress| sockets.get(&SocketAddr::new(ip, local.port()));
-    let exact = sockets.get(&local);
+fn find(
+    sockets: &BTreeMap<SocketAddr, u32>,
+    local: SocketAddr,
+    takes_both_versions: impl Fn(u32) -> bool,
+) -> Option<u32> {
+    let at = |ip: IpAddress| sockets.get(&SocketAddr::new(ip, local.port())).copied();
+    let exact = sockets.get(&local).copied();
     exact
         .or_else(|| {
             let v4 = local.is_ipv4();
             v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
         })
-        .or_else(|| at(Ipv6Addr::UNSPECIFIED.into()))
-        .copied()
+        .or_else(|| {
+            let any = at(Ipv6Addr::UNSPECIFIED.into())?;
+            (local.is_ipv6() || takes_both_versions(any)).then_some(any)
+        })
 }

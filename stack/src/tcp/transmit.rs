@@ -30,6 +30,8 @@ pub enum Why {
     Tail,
     /// RFC 6675's rescue.
     Rescue,
+    /// New text in a segment larger than the path is known to take (RFC 4821).
+    MtuProbe,
     /// One octet into a shut window.
     Probe,
     KeepAlive,
@@ -114,7 +116,9 @@ impl Connection {
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
         let cwnd = self.congestion.cwnd();
         let Some(out) = self.recovery.out() else {
-            return self.next_in_order(shared, cwnd, 0);
+            return self
+                .mtu_probe(shared, cwnd, 0)
+                .or_else(|| self.next_in_order(shared, cwnd, 0));
         };
         if self.marks.contains(Marks::TAIL_PROBE) {
             return self.tail_probe(out);
@@ -132,7 +136,8 @@ impl Connection {
         if let Some(lost) = out.flight.next_lost(self.full_size()) {
             return self.lost_again(out, lost, cwnd);
         }
-        self.next_in_order(shared, cwnd, pipe)
+        self.mtu_probe(shared, cwnd, pipe)
+            .or_else(|| self.next_in_order(shared, cwnd, pipe))
             .or_else(|| self.rescue(shared, out))
     }
 
@@ -363,7 +368,7 @@ impl Connection {
         let again = end != plan.seq && plan.seq.lt(self.snd.max);
         match plan.why {
             Why::Syn => self.snd.nxt = self.snd.nxt.max(end),
-            Why::Next | Why::Again | Why::Tail | Why::Rescue => {
+            Why::Next | Why::Again | Why::Tail | Why::Rescue | Why::MtuProbe => {
                 self.note_transmission(shared, now, plan);
             }
             Why::Probe => {
@@ -375,6 +380,11 @@ impl Connection {
                 shared.note(&self.tuple, TcpNote::KeepAlive, plan.seq);
             }
             Why::Ack => {}
+        }
+        if plan.why == Why::MtuProbe {
+            self.mtu_probe_sent(plan);
+        } else if again {
+            self.mtu_probe_lost(plan.seq);
         }
         if let Some(meter) = self.meter_mut() {
             meter.sent(plan, again);

@@ -1,6 +1,6 @@
 //! Linux' settings (Documentation/networking/ip-sysctl), and the defaults that scripts ask for by one name.
 
-use stack::profile::{CongestionAlgorithm, EcnMode, SynCookies};
+use stack::profile::{CongestionAlgorithm, EcnMode, ProbingMode, SynCookies};
 
 use super::sysctl::Effect::{Nothing, Profile};
 use super::sysctl::{BadValue, Sysctl};
@@ -290,12 +290,22 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_mtu_probing",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.mtu_probing.mode = match v.between(0, 2)? {
+                0 => ProbingMode::Off,
+                1 => ProbingMode::AfterBlackHole,
+                _ => ProbingMode::Always,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_base_mss",
         initial: "1024",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.mtu_probing.base_mss = v.between(48, 65_535)? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "/sys/module/tcp_cubic/parameters/hystart_detect",

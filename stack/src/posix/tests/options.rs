@@ -254,3 +254,35 @@ fn resets_of_a_socket_that_is_only_bound_are_as_it_wants_them() {
     lab.value(1, Call::Close { fd });
     assert_eq!(resets(&mut lab), [64]);
 }
+
+#[test]
+fn an_established_connections_segments_can_be_made_smaller_where_that_is_the_habit() {
+    for (profile, answer, mss) in [
+        (Profile::freebsd(), None, 1_000),
+        (Profile::linux(), None, 1_448),
+    ] {
+        let mut lab = Lab::with_profile(Personality::posix(), &profile);
+        let (client, _) = lab.connected();
+        let set = lab.set(0, client, Level::Tcp, "TCP_MAXSEG", 1_012);
+        assert_eq!(set.errno, answer);
+        let got = lab.get(0, client, Level::Tcp, "TCP_MAXSEG");
+        assert_eq!(got, OptionValue::Int(mss));
+    }
+    let mut lab = Lab::with_profile(Personality::freebsd(), &Profile::freebsd());
+    let (client, _) = lab.connected();
+    let set = lab.set(0, client, Level::Tcp, "TCP_MAXSEG", 1_461);
+    assert_eq!(set.errno, Some(Errno::EINVAL));
+}
+
+#[test]
+fn connections_are_kept_alive_unasked_where_that_is_the_habit() {
+    for (profile, alive) in [(Profile::freebsd(), 1), (Profile::linux(), 0)] {
+        let mut lab = Lab::with_profile(Personality::posix(), &profile);
+        let (client, _) = lab.connected();
+        lab.set(0, client, Level::Tcp, "TCP_KEEPIDLE", 1);
+        lab.run(900);
+        assert_eq!(lab.packets_sent(0).len(), 0);
+        lab.now = lab.now.plus(200 * MS);
+        assert_eq!(lab.packets_sent(0).len(), alive);
+    }
+}
