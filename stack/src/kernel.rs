@@ -1,4 +1,5 @@
-//! The builtin kernel: one guest that runs the application which its command line names (`app=echo port=7`).
+//! The builtin kernel: one guest that runs the application which its command line names, on a stack with the profile that
+//! it names (`app=echo port=7 profile=linux`).
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -13,25 +14,26 @@ use crate::os::{FramePort, Os, StackConfig, TcpIp, Unikernel};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
-/// Makes the guest that runs an application.
-type Make = fn(Rc<dyn Sink>) -> Box<dyn Guest>;
+/// Makes the guest that runs an application; the profile is for its stack, if it has one.
+type Make = fn(Rc<dyn Sink>, Rc<Profile>) -> Box<dyn Guest>;
 
 /// Every application has one line here: its name, and the guest that runs it.
 const APPLICATIONS: &[(&str, Make)] = &[
-    ("empty", |sink| on(sink, FramePort::new, empty::main)),
-    ("echo", |sink| on_stack(sink, echo::main)),
-    ("discard", |sink| on_stack(sink, discard::main)),
-    ("chargen", |sink| on_stack(sink, chargen::main)),
-    ("http", |sink| on_stack(sink, http::server::main)),
-    ("script", |sink| on_stack(sink, script::main)),
-    ("raw", |sink| on(sink, FramePort::new, raw::main)),
+    ("empty", |sink, _| on(sink, FramePort::new, empty::main)),
+    ("echo", |sink, p| on_stack(sink, p, echo::main)),
+    ("discard", |sink, p| on_stack(sink, p, discard::main)),
+    ("chargen", |sink, p| on_stack(sink, p, chargen::main)),
+    ("http", |sink, p| on_stack(sink, p, http::server::main)),
+    ("script", |sink, p| on_stack(sink, p, script::main)),
+    ("raw", |sink, _| on(sink, FramePort::new, raw::main)),
     #[cfg(feature = "zoo")]
-    ("http-2014", |sink| {
-        on(sink, stack_of_2014, http::server::main)
+    ("http-2014", |sink, profile| {
+        on_stack(sink, of_2014(&profile), http::server::main)
     }),
     #[cfg(feature = "zoo")]
-    ("script-no-final-check", |sink| {
-        let kernel = unikernel(sink, own_stack, script::main);
+    ("script-no-final-check", |sink, profile| {
+        let make = move |config| stack_with(config, profile.clone());
+        let kernel = unikernel(sink, make, script::main);
         Box::new(kernel.with(crate::quirk::Quirk::NoFinalCheck))
     }),
 ];
@@ -52,11 +54,15 @@ struct Builtin {
 }
 
 impl Builtin {
-    /// The application that the command line names; `empty` when it names none.
+    /// The application that the command line names, `empty` when it names none, with the profile that it names.
     fn choose(&self, cmdline: &str) -> Option<Box<dyn Guest>> {
+        let profile = match word(cmdline, "profile") {
+            Some(name) => Profile::named(name)?,
+            None => Profile::rfc(),
+        };
         let name = word(cmdline, "app").unwrap_or("empty");
         let (_, make) = APPLICATIONS.iter().find(|(known, _)| *known == name)?;
-        Some(make(self.sink.clone()))
+        Some(make(self.sink.clone(), Rc::new(profile)))
     }
 }
 
@@ -74,17 +80,18 @@ impl Guest for Builtin {
 }
 
 /// A guest that runs `main` on our own stack.
-fn on_stack<F>(sink: Rc<dyn Sink>, main: fn(Os<Stack>) -> F) -> Box<dyn Guest>
+fn on_stack<F>(sink: Rc<dyn Sink>, profile: Rc<Profile>, main: fn(Os<Stack>) -> F) -> Box<dyn Guest>
 where
     F: Future<Output = ()> + 'static,
 {
-    on(sink, own_stack, main)
+    let make = move |config| stack_with(config, profile.clone());
+    on(sink, make, main)
 }
 
 /// A guest that runs `main` on the stack that `make` makes.
 fn on<S: TcpIp, F>(
     sink: Rc<dyn Sink>,
-    make: fn(StackConfig) -> S,
+    make: impl Fn(StackConfig) -> S + 'static,
     main: fn(Os<S>) -> F,
 ) -> Box<dyn Guest>
 where
@@ -95,7 +102,7 @@ where
 
 fn unikernel<S: TcpIp, F>(
     sink: Rc<dyn Sink>,
-    make: fn(StackConfig) -> S,
+    make: impl Fn(StackConfig) -> S + 'static,
     main: fn(Os<S>) -> F,
 ) -> Unikernel<S>
 where
@@ -106,27 +113,27 @@ where
 
 /// Our own stack, as an application of one's own may want it.
 pub fn own_stack(config: StackConfig) -> Stack {
-    stack_with(config, Profile::default())
+    stack_with(config, Rc::default())
 }
 
-/// The zoo's: a stack whose option parser takes a length of zero on trust.
+/// The zoo's: an option parser that takes a length of zero on trust.
 #[cfg(feature = "zoo")]
-fn stack_of_2014(config: StackConfig) -> Stack {
-    let mut profile = Profile::default();
-    profile.quirks = profile
-        .quirks
-        .with(crate::quirk::Quirk::OptionLengthZero2014);
-    stack_with(config, profile)
+fn of_2014(profile: &Profile) -> Rc<Profile> {
+    let quirk = crate::quirk::Quirk::OptionLengthZero2014;
+    Rc::new(Profile {
+        quirks: profile.quirks.with(quirk),
+        ..profile.clone()
+    })
 }
 
-fn stack_with(config: StackConfig, profile: Profile) -> Stack {
+fn stack_with(config: StackConfig, profile: Rc<Profile>) -> Stack {
     let interface = config.interface;
     Stack::new(crate::stack::StackConfig {
         mac: interface.mac,
         addresses: interface.addresses,
         gateways: interface.gateways,
         mtu: interface.mtu,
-        profile: Rc::new(profile),
+        profile,
         seed: config.seed,
         fuel: config.fuel,
         sink: config.sink,
@@ -148,5 +155,7 @@ mod tests {
         assert!(builtin.choose("app=echo port=7").is_some());
         assert!(builtin.choose("").is_some(), "none named: empty");
         assert!(builtin.choose("app=ehco").is_none());
+        assert!(builtin.choose("app=echo profile=linux").is_some());
+        assert!(builtin.choose("app=echo profile=minix").is_none());
     }
 }

@@ -29,6 +29,7 @@ fn header(protocol: Protocol, len: usize) -> ipv4::Repr {
         dst: US,
         protocol,
         ttl: 64,
+        dscp: 0,
         ecn: 0,
         ident: 5,
         dont_fragment: false,

@@ -27,6 +27,7 @@ proptest! {
         let repr = ipv4::Repr {
             src, dst, ttl, ident, dont_fragment,
             protocol: Protocol::UDP,
+            dscp: 46,
             ecn: 0,
             more_fragments: false,
             offset: 0,

@@ -24,6 +24,13 @@ pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInp
         .into_iter()
         .filter(|path| is_chosen(args, path))
         .collect();
+    if let (Some(filter), true) = (&args.filter, chosen.is_empty()) {
+        let hint = Some("a filter is a part of the paths as they are printed");
+        return Err(BadInput::say(
+            format_args!("no script's path contains {filter:?}"),
+            hint,
+        ));
+    }
     if args.list {
         return Ok(survey(chosen, args.missing, out));
     }

@@ -70,6 +70,10 @@ impl Tally {
             failed_as_expected,
             ..
         } = *self;
+        if passed + failed + skipped + failed_as_expected == 0 {
+            // There is nothing to sum up: what was bad was said.
+            return;
+        }
         if as_json {
             out.line(json!({
                 "passed": passed,

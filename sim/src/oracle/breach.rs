@@ -45,6 +45,9 @@ pub(super) fn judge(
         after_rst: !rst && from.rst,
         // RFC 9293, section 3.8.4: a keep-alive may carry an octet of garbage.
         changed_bytes: note != Note::KeepAlive && changed_bytes(from, segment, frames),
+        resent_held: tcp.data_len() > 0
+            && !matches!(note, Note::KeepAlive | Note::WindowProbe)
+            && to.held.has(start, data_end, segment.at),
         idle_acks: 0,
     }
 }

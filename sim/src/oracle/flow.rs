@@ -38,6 +38,7 @@ impl Flow {
         reading.note = classify(from, to, tcp);
         reading.answers = answered(from, to, tcp);
         reading.breaches = judge(from, to, segment, reading.note, frames);
+        from.held.note(tcp, to.acked, segment.at);
         from.sent(segment);
         from.acknowledged(to, tcp);
         to.forget_acknowledged(from.acked);

@@ -176,6 +176,10 @@ fn breaches(breaches: &Breaches) -> impl Iterator<Item = &'static str> {
             "retransmitted bytes differ from the first (RFC 9293, section 3.8.1)",
         ),
         (
+            breaches.resent_held,
+            "bytes that the receiver holds were sent again (RFC 2018, section 5; RFC 6675, section 5)",
+        ),
+        (
             breaches.idle_acks == ACK_STORM,
             "ACKs beget ACKs without end (RFC 9293, section 3.10.7.4)",
         ),
@@ -259,6 +263,44 @@ mod tests {
             assert_eq!(found.len(), 1, "{expected}: {found:?}");
             assert!(found[0].contains(expected) && found[0].contains("RFC 9293"));
         }
+    }
+
+    /// The blog acknowledges `ack` of the reader's octets and holds some behind it.
+    fn sack(ack: u32, held: (u32, u32)) -> TcpSpec {
+        let mut options = vec![1, 1, 5, 10];
+        options.extend((1001 + held.0).to_be_bytes());
+        options.extend((1001 + held.1).to_be_bytes());
+        TcpSpec {
+            seq: 5001,
+            ack: 1001 + ack,
+            options,
+            ..TcpSpec::new(BLOG, READER, ".")
+        }
+    }
+
+    #[test]
+    fn what_the_receiver_holds_is_not_sent_again_unless_it_took_it_back() {
+        let holding = || {
+            let mut stream = after_handshake();
+            stream.segment(50_000_000, &reader(".", 0, b"hello"));
+            stream.segment(51_000_000, &reader(".", 5, b"world"));
+            stream.segment(90_000_000, &sack(0, (5, 10)));
+            stream
+        };
+        let mut stream = holding();
+        stream.segment(200_000_000, &reader(".", 0, b"hello"));
+        assert_eq!(found(&stream), Vec::<String>::new());
+        stream.segment(300_000_000, &reader(".", 5, b"world"));
+        let messages = found(&stream);
+        assert!(messages[0].contains("RFC 2018"), "{messages:?}");
+        let mut stream = holding();
+        let taken_back = TcpSpec {
+            options: Vec::new(),
+            ..sack(5, (0, 0))
+        };
+        stream.segment(250_000_000, &taken_back);
+        stream.segment(300_000_000, &reader(".", 5, b"world"));
+        assert_eq!(found(&stream), Vec::<String>::new());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! All read the one merged trace from the front and change nothing. In reading order: [`context`] learns what went by
 //! ([`names`], frames, and TCP through [`tracker`] and [`flow`], which make a [`reading`] of each segment from both
-//! directions' numbers, `side` and [`seq`], and their `breach`es); [`matcher`] finds what a scenario speaks of
+//! directions' numbers, `side`, `held` and [`seq`], and their `breach`es); [`matcher`] finds what a scenario speaks of
 //! ([`packet_matcher`], [`event_matcher`]); [`trigger`] says when a `when` fires; [`expect`] judges expectations
 //! with [`evidence`]; [`invariants`] are the passive checks against the RFCs, with TCP's diagram in [`states`];
 //! [`stuck`] names the packet over which a guest spins.
@@ -16,6 +16,7 @@ pub mod event_matcher;
 pub mod evidence;
 pub mod expect;
 pub mod flow;
+mod held;
 pub mod invariants;
 pub mod matcher;
 pub mod names;

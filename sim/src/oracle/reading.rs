@@ -50,6 +50,8 @@ pub struct Breaches {
     pub after_rst: bool,
     /// A retransmission with other bytes than the first time.
     pub changed_bytes: bool,
+    /// Bytes that the receiver holds, as its SACK blocks said, and has not taken back.
+    pub resent_held: bool,
     /// The how-manieth pure ACK in a row, in both directions, that says nothing new.
     pub idle_acks: u32,
 }

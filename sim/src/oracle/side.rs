@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use xenemu::FrameId;
 
+use super::held::Held;
 use super::seq::SeqNumber;
 use super::tracker::Segment;
 use crate::view::dissect::tcp::{Flags, Tcp};
@@ -44,6 +45,8 @@ pub(super) struct Side {
     pub(super) repeats: u32,
     /// The shift of its own windows, from its SYN.
     pub(super) shift: Option<u8>,
+    /// What it holds out of order, as it says.
+    pub(super) held: Held,
     /// The furthest right edge that it offered.
     pub(super) edge: Option<SeqNumber>,
     pub(super) recent: VecDeque<Sent>,

@@ -306,6 +306,7 @@ mod tests {
             dst: THEM,
             protocol: Protocol::TCP,
             ttl: 1,
+            dscp: 0,
             ecn: 0,
             ident: 0,
             dont_fragment: true,

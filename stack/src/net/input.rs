@@ -61,6 +61,7 @@ mod tests {
             dst: dst.parse().unwrap(),
             protocol: Protocol::UDP,
             ttl,
+            dscp: 0,
             ecn: 0,
             ident: 0,
             dont_fragment: true,

@@ -38,6 +38,9 @@ pub struct Outgoing {
     pub dst: IpAddress,
     pub protocol: Protocol,
     pub ttl: u8,
+    /// Six bits (RFC 2474).
+    pub dscp: u8,
+    /// Two bits (RFC 3168).
     pub ecn: u8,
     /// The transport's ports, which make the packet one of a flow.
     pub ports: Option<(u16, u16)>,
@@ -56,6 +59,7 @@ impl Outgoing {
             dst,
             protocol: self.protocol,
             ttl: self.ttl,
+            dscp: self.dscp,
             ecn: self.ecn,
             ident,
             dont_fragment: self.dont_fragment,
@@ -424,6 +428,7 @@ impl IpOutput for TcpOutput<'_> {
             dst: packet.dst,
             protocol: Protocol(packet.protocol),
             ttl: packet.ttl,
+            dscp: packet.dscp,
             ecn: packet.ecn,
             ports: Some(packet.ports),
             dont_fragment: true,

@@ -320,6 +320,7 @@ mod tests {
             dst: Ipv4Addr::new(10, 0, 0, 2),
             protocol: Protocol::UDP,
             ttl: 64,
+            dscp: 0,
             ecn: 0,
             ident,
             dont_fragment: false,

@@ -5,7 +5,7 @@ use alloc::vec;
 
 use xen_abi::Instant;
 
-use crate::api::{RecvFlags, SocketError, WideSockets};
+use crate::api::{Ready, RecvFlags, SocketError, WideSockets};
 use crate::posix::answer::{Message, Output};
 use crate::posix::call::{Data, Fd, Room, Status};
 use crate::posix::descriptors::{Descriptor, File};
@@ -152,12 +152,15 @@ impl Process {
                 false => Err(Errno::EAGAIN),
             };
         }
+        let urgent = s.ready(socket.id).contains(Ready::URGENT);
         let mut octets = vec![0; room];
         match s.recv_message(now, socket.id, &mut octets, RecvFlags::empty()) {
             Ok(received) => {
                 pipe.octets.extend(&octets[..received.len]);
                 Ok(Step::Done(received.len as i64, Output::Nothing))
             }
+            // The urgent octet stands in the way: nothing, but not the end (Linux, tcp_splice_read()).
+            Err(SocketError::EAGAIN) if urgent => Ok(Step::Done(0, Output::Nothing)),
             Err(SocketError::EAGAIN) if blocking => Ok(Step::Wait),
             Err(error) => Err(error.into()),
         }

@@ -42,6 +42,18 @@ struct Piece<'a> {
 }
 
 impl<'a> Sending<'a> {
+    /// All octets in one piece, or the first so many.
+    fn gathered(&self, most: usize) -> Result<Vec<u8>, Errno> {
+        let whole = usize::try_from(self.whole).map_or(most, |whole| whole.min(most));
+        let mut octets = Vec::with_capacity(whole);
+        while octets.len() < whole {
+            let piece = self.piece(octets.len() as u64).ok_or(Errno::EFAULT)?;
+            let rest = whole - octets.len();
+            octets.extend_from_slice(&piece.octets[..piece.octets.len().min(rest)]);
+        }
+        Ok(octets)
+    }
+
     /// The octets from `offset` on, at most so many as make a piece; `None`: the program's pointer leads nowhere.
     fn piece(&self, mut offset: u64) -> Option<Piece<'a>> {
         let last = self.from.iter().rposition(|data| !data.is_empty());
@@ -234,7 +246,8 @@ impl Sending<'_> {
         blocking: bool,
         progress: &mut Progress,
     ) -> Result<(), Errno> {
-        let Piece { octets, flags } = self.piece(0).ok_or(Errno::EFAULT)?;
+        let octets = self.gathered(PIECE)?;
+        let flags = send_flags(self.flags);
         match s.connect_sending(now, self.socket.id, to, &octets, flags) {
             Ok(taken) => {
                 progress.sent = taken as u64;
@@ -301,11 +314,7 @@ impl Sending<'_> {
         if self.whole > DATAGRAM as u64 {
             return Err(Errno::EMSGSIZE);
         }
-        let mut datagram = Vec::with_capacity(self.whole as usize);
-        while datagram.len() < self.whole as usize {
-            let piece = self.piece(datagram.len() as u64).ok_or(Errno::EFAULT)?;
-            datagram.extend_from_slice(&piece.octets);
-        }
+        let datagram = self.gathered(DATAGRAM)?;
         let n = match to {
             Some(to) => s.send_to(now, self.socket.id, &datagram, to)?,
             None => s.send(now, self.socket.id, &datagram)?,

@@ -39,6 +39,8 @@ pub fn tcp() -> TcpProfile {
         },
         sockets: Sockets {
             measure: true,
+            always_keep_alive: true,
+            max_seg_at_open_only: false,
             // SO_SNDLOWAT
             writable: Writable::LowWater(2_048),
             charge: None,

@@ -36,6 +36,8 @@ pub fn tcp() -> TcpProfile {
         },
         sockets: Sockets {
             measure: true,
+            always_keep_alive: false,
+            max_seg_at_open_only: true,
             writable: Writable::HalfOfUsed,
             // tcp_min_tso_segs, tcp_wmem[2]
             charge: Some(Charge {
@@ -49,9 +51,8 @@ pub fn tcp() -> TcpProfile {
             ..Acks::default()
         },
         closing: Closing {
-            repeats_fin: false,
-            reset_is_told: false,
             reset_in_close_wait: SocketError::EPIPE,
+            ..Closing::default()
         },
         recovery: Recovery {
             // TCP_TIMEOUT_MIN: two ticks of a millisecond
@@ -64,7 +65,12 @@ pub fn tcp() -> TcpProfile {
             slow_start: SlowStart::Hystart,
             // tcp_slow_start() takes all that is acknowledged.
             most_per_ack: u32::MAX,
+            most_per_ack_later: u32::MAX,
+            by_delivery: true,
+            from_window: true,
             whole_undo: true,
+            // tcp_min_tso_segs
+            send_unit: 2,
             ..Congestion::default()
         },
         defence: Defence {
@@ -105,6 +111,7 @@ pub fn tcp() -> TcpProfile {
         checks_syn_ack_echo: true,
         // TCP_RTO_MIN; RFC 6298, 2.4 says 1 s, and nobody does.
         min_rto: 200 * MS,
+        min_rto_spread: 200 * MS,
         // TCP_RTO_MAX
         max_rto: 120 * SEC,
         // tcp_rmem[1], tcp_wmem[1]

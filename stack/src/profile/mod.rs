@@ -6,9 +6,9 @@
 //!
 //! In reading order: [`tcp`] the constants and groups of TCP, of which [`handshake`] is about SYN segments, [`buffers`]
 //! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`congestion`] about
-//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`ecn`] about marks instead of losses,
-//! [`fast_open`] about data in SYN segments, [`udp_tunnel`] about segments in datagrams, [`sockets`] about what
-//! applications see; [`linux`] and [`freebsd`] the two systems.
+//! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`mtu_probing`] about
+//! ways that say nothing, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`]
+//! about segments in datagrams, [`sockets`] about what applications see; [`linux`] and [`freebsd`] the two systems.
 
 pub mod acks;
 pub mod buffers;
@@ -21,6 +21,7 @@ pub mod freebsd;
 pub mod handshake;
 pub mod icmp;
 pub mod linux;
+pub mod mtu_probing;
 pub mod recovery;
 pub mod sockets;
 pub mod tcp;
@@ -35,6 +36,7 @@ pub use ecn::{Ecn, EcnMode};
 pub use fast_open::FastOpen;
 pub use handshake::{Handshake, SynLayout};
 pub use icmp::{Icmp, IcmpKinds};
+pub use mtu_probing::{MtuProbing, ProbingMode};
 pub use recovery::Recovery;
 pub use sockets::Sockets;
 pub use tcp::{CongestionAlgorithm, Nagle, TcpProfile};

@@ -28,6 +28,12 @@ pub struct Charge {
 pub struct Sockets {
     /// Connections count what `TCP_INFO` tells beyond their own needs (Linux and FreeBSD do).
     pub measure: bool,
+    /// Connections are kept alive whether or not `SO_KEEPALIVE` is set (FreeBSD, `net.inet.tcp.always_keepalive`;
+    /// RFC 9293, MUST-25 asks that the application decides).
+    pub always_keep_alive: bool,
+    /// `TCP_MAXSEG` holds for handshakes only (Linux, do_tcp_setsockopt()); otherwise it makes an established connection's
+    /// segments smaller, too (FreeBSD, tcp_ctloutput()).
+    pub max_seg_at_open_only: bool,
     /// When a socket is writable.
     pub writable: Writable,
     /// How the send buffer is charged; none: by its octets.

@@ -1,8 +1,8 @@
 //! TCP's constants, and its choices by groups.
 
 use super::{
-    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, Recovery, SEC,
-    Sockets, UdpTunnel,
+    Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, MtuProbing,
+    Recovery, SEC, Sockets, UdpTunnel,
 };
 
 /// Which congestion controller new connections use.
@@ -34,6 +34,8 @@ pub struct TcpProfile {
     pub icmp: Icmp,
     /// Explicit Congestion Notification (RFC 3168; RFC 9293, SHLD-8).
     pub ecn: Ecn,
+    /// Finding out what paths take without ICMP.
+    pub mtu_probing: MtuProbing,
     /// Segments in datagrams.
     pub udp_tunnel: UdpTunnel,
     /// The reset of an abort holds timestamps, where they are agreed on (Linux; RFC 7323, 3.2: MAY).
@@ -66,6 +68,9 @@ pub struct TcpProfile {
     pub fallback_rto: u64,
     /// Least RTO: 1 s (RFC 6298, 2.4).
     pub min_rto: u64,
+    /// Least part of the RTO that is not SRTT: none but the clock's granularity (RFC 6298, 2.3); Linux has its least RTO
+    /// here (tcp_rtt_estimator()).
+    pub min_rto_spread: u64,
     /// Greatest RTO: at least 60 s (RFC 6298, 2.5).
     pub max_rto: u64,
     /// What is added to every RTO that is estimated or backed off, and not to the first one (FreeBSD,
@@ -155,6 +160,7 @@ impl Default for TcpProfile {
             fast_open: FastOpen::default(),
             icmp: Icmp::default(),
             ecn: Ecn::default(),
+            mtu_probing: MtuProbing::default(),
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
             drops_unexpected_signature: false,
@@ -170,6 +176,7 @@ impl Default for TcpProfile {
             initial_rto: SEC,
             fallback_rto: 3 * SEC,
             min_rto: SEC,
+            min_rto_spread: 0,
             max_rto: 60 * SEC,
             rto_slop: 0,
             clock_granularity: MS,

@@ -27,6 +27,7 @@ struct Delivery<'a> {
     news: &'a mut News,
     now: Instant,
     stamps: Option<&'a Stamps>,
+    smss: u32,
     /// The recovery point, after a timeout.
     point: Option<SeqNumber>,
 }
@@ -45,7 +46,8 @@ impl Delivery<'_> {
             && self.stamps.is_some_and(|stamps| {
                 echo != 0 && SeqNumber(echo).lt(SeqNumber(stamps.clock(sent.at)))
             });
-        self.rack.delivered(self.latest, sent, self.now, is_earlier);
+        self.rack
+            .delivered(self.latest, sent, self.now, is_earlier, self.smss);
     }
 }
 
@@ -81,6 +83,7 @@ impl Connection {
     pub fn acknowledged(&mut self, shared: &mut Shared, now: Instant, segment: &Incoming<'_>) {
         let mut news = self.news(segment);
         self.take_acked(shared, now, segment, &mut news);
+        self.mtu_probe_acknowledged();
         self.repair(shared, now, &news);
     }
 
@@ -88,6 +91,7 @@ impl Connection {
         let stamp = segment.stamp.filter(|_| self.agreed.timestamps);
         News {
             flight: self.recovery.pipe(),
+            guessed: self.recovery.out().map_or(0, |out| out.flight.guessed()),
             echo: stamp.map_or(0, |(_, echo)| echo),
             ..News::default()
         }
@@ -189,6 +193,7 @@ impl Connection {
         run: impl FnOnce(&mut crate::tcp::flight::Flight, &mut Delivery<'_>),
     ) {
         let mut rack = self.recovery.rack;
+        let smss = self.agreed.smss();
         let timeout = self.recovery.phase == Phase::Timeout;
         let point = timeout.then_some(self.recovery.point);
         let stamps = self.agreed.timestamps.then_some(&self.stamps);
@@ -199,6 +204,7 @@ impl Connection {
                 news,
                 now,
                 stamps,
+                smss,
                 point,
             };
             run(&mut out.flight, &mut delivery);

@@ -15,6 +15,7 @@ use crate::tcp::deadlines::{Deadlines, Timer};
 use crate::tcp::delayed_ack::AckState;
 use crate::tcp::fast_open::client::Opening;
 use crate::tcp::meter::Meter;
+use crate::tcp::mtu_probe::Search;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
 use crate::tcp::recovery::Recovery;
@@ -109,6 +110,8 @@ pub struct Seldom {
     pub with_syn: u32,
     /// The window that was last reduced because of a mark ends here: marks in it are one event (RFC 3168, 6.1.2).
     pub ecn_until: Option<SeqNumber>,
+    /// The search for what the path takes (RFC 4821).
+    pub mtu: Option<Search>,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -117,6 +120,7 @@ static NOTHING: Seldom = Seldom {
     urgent: Urgent::NONE,
     with_syn: 0,
     ecn_until: None,
+    mtu: None,
 };
 
 /// One connection.
@@ -272,14 +276,6 @@ impl Connection {
         }
     }
 
-    /// The application wants segments of at most so many octets from now on (`TCP_MAXSEG`).
-    pub fn lower_segment_size(&mut self, mss: u16) {
-        if self.snd.syn_acked() && mss < self.agreed.send_mss {
-            self.agreed.send_mss = mss;
-            self.congestion.set_smss(self.agreed.smss());
-        }
-    }
-
     /// The connection is over: enters CLOSED, forgets queues and timers. `error` is what the application learns.
     pub fn die(&mut self, shared: &mut Shared, error: Option<SocketError>) {
         self.outbox.clear(&mut shared.pool);
@@ -313,6 +309,7 @@ impl Connection {
             stamp: stamped.then_some((self.stamps.offset, self.stamps.recent)),
             key: self.seldom().signature,
             udp_port: self.options.udp_port,
+            ip: self.options.rare().ip,
         });
     }
 

@@ -2,6 +2,7 @@
 //! a reset (RFC 9293, 3.10.7.1 and 3.10.7.2).
 
 use alloc::string::ToString;
+use core::net::SocketAddr;
 
 use xen_abi::Instant;
 
@@ -16,10 +17,12 @@ use crate::tcp::ecn::CE;
 use crate::tcp::fast_open::server::Verdict;
 use crate::tcp::incoming::Incoming;
 use crate::tcp::isn;
+use crate::tcp::options::IpChoice;
 use crate::tcp::output::IpInfo;
 use crate::tcp::reset::Reset;
 use crate::tcp::shared::Shared;
 use crate::tcp::signature::is_signed;
+use crate::tcp::table::Slot;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::{Flags, Segment};
 
@@ -110,7 +113,9 @@ impl Tcp {
             let connection = self.table.connection(index).expect("it is still there");
             if !same_way {
                 // Neither does a segment change how a connection travels, nor is it the connection's.
-                if let Some(reset) = Reset::answer(connection.tuple, &incoming) {
+                if let Some(reset) =
+                    Reset::answer(connection.tuple, &incoming, connection.options.rare().ip)
+                {
                     self.shared.reset(reset);
                 }
                 return;
@@ -167,11 +172,26 @@ impl Tcp {
             // Second: any acknowledgment is bad; and in CLOSED everything is.
             listener => {
                 if !self.is_blackholed(listener.is_some(), &incoming)
-                    && let Some(reset) = Reset::answer(tuple, &incoming)
+                    && let Some(reset) =
+                        Reset::answer(tuple, &incoming, self.ip_of(listener, tuple.local_addr()))
                 {
                     self.shared.reset(reset);
                 }
             }
+        }
+    }
+
+    /// What the socket at a port wants of the IP header, even if it takes no connections.
+    fn ip_of(&self, listener: Option<u32>, local: SocketAddr) -> IpChoice {
+        match listener {
+            Some(listener) => match self.table.slot(listener) {
+                Slot::Listener(listener) => listener.options.rare().ip,
+                _ => IpChoice::default(),
+            },
+            None => self
+                .table
+                .find_bound(local)
+                .map_or(IpChoice::default(), |fresh| fresh.options.rare().ip),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::event::TcpState;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::connection::Connection;
+use crate::tcp::options::IpChoice;
 use crate::tcp::output::{IpOutput, IpPacket};
 use crate::tcp::reset::Reset;
 use crate::tcp::shared::Shared;
@@ -32,6 +33,7 @@ struct Outgoing<'a> {
     flags: Flags,
     /// The packet's codepoint (RFC 3168, 5).
     ecn: u8,
+    ip: IpChoice,
     window: u16,
     urgent: u16,
     options: OptionWriter,
@@ -70,6 +72,7 @@ impl Connection {
             flags: plan.flags | ecn_bits | urg,
             urgent,
             ecn,
+            ip: self.options.rare().ip,
             window: field,
             options: if syn {
                 self.syn_options(now, shared.tcp())
@@ -84,7 +87,7 @@ impl Connection {
             key: self.seldom().signature.as_ref(),
             tunnel: tunnel(shared.tcp(), self.options.udp_port),
         };
-        segment.send(now, out, self.options.hop_limit(shared.tcp()))?;
+        segment.send(now, out, shared.tcp())?;
         self.sent(shared, now, plan, u32::from(field) << shift);
         Ok(())
     }
@@ -150,6 +153,7 @@ impl Reset {
                 Flags::RST
             },
             ecn: 0,
+            ip: self.ip,
             window: 0,
             urgent: 0,
             options,
@@ -157,7 +161,7 @@ impl Reset {
             key: self.key.as_ref(),
             tunnel: tunnel(profile, self.udp_port),
         }
-        .send(now, out, profile.ttl)
+        .send(now, out, profile)
     }
 }
 
@@ -167,7 +171,12 @@ fn tunnel(profile: &TcpProfile, port: u16) -> Option<(u16, u16)> {
 }
 
 impl Outgoing<'_> {
-    fn send(&self, now: Instant, out: &mut dyn IpOutput, ttl: u8) -> Result<(), DeviceFull> {
+    fn send(
+        &self,
+        now: Instant,
+        out: &mut dyn IpOutput,
+        profile: &TcpProfile,
+    ) -> Result<(), DeviceFull> {
         let len = HEADER_LEN + self.options.len() + self.text.0.len() + self.text.1.len();
         let (protocol, outer) = match self.tunnel {
             None => (PROTOCOL, 0),
@@ -177,8 +186,9 @@ impl Outgoing<'_> {
             src: self.tuple.local,
             dst: self.tuple.remote,
             protocol,
+            dscp: self.ip.dscp(),
             ecn: self.ecn,
-            ttl,
+            ttl: self.ip.hops(profile),
             ports: (self.tuple.local_port, self.tuple.remote_port),
         };
         let partial = out.tx_checksum(self.tuple.remote);

@@ -38,6 +38,7 @@ impl Connection {
         // MUST-20, R1: perhaps there is a better route.
         if self.rto.timeouts == shared.tcp().r1_retransmits {
             self.marks -= Marks::ROUTED;
+            self.suspect_mtu(shared);
         }
         self.suspect_blackhole(shared, now);
         if !self.snd.syn_acked() {
@@ -57,6 +58,7 @@ impl Connection {
         let flight = self.snd.max.since(self.snd.una);
         let fresh = self.recovery.phase != Phase::Timeout;
         self.enter_timeout(shared, now, first && fresh);
+        let flight = self.reduced_from(shared, flight);
         self.congestion.timeout(flight, first && fresh);
     }
 

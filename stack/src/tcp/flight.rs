@@ -125,6 +125,10 @@ impl Flight {
     pub fn held(&self) -> u32 {
         self.held
     }
+    /// Octets that a peer without SACK must hold.
+    pub fn guessed(&self) -> u32 {
+        self.guessed
+    }
     /// Whether duplicate ACKs or SACK blocks say that the peer holds something.
     pub fn is_held_or_guessed(&self) -> bool {
         self.held > 0 || self.guessed > 0

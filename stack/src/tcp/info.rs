@@ -64,7 +64,10 @@ impl Connection {
             sacked: tally.held,
             lost: tally.lost,
             retrans: tally.again,
-            reordering: u32::from(profile.dup_thresh),
+            reordering: profile
+                .dup_thresh
+                .max(self.recovery.rack.reordering())
+                .into(),
             notsent: self.queued_unsent(),
             last_data_sent: now.since(self.last_sent),
             last_data_recv: meter.map_or(0, |m| now.since(m.last_data)),

@@ -257,7 +257,7 @@ impl Connection {
         if self.state() == TcpState::SynReceived {
             // SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED; anything else is answered <SEQ=SEG.ACK><CTL=RST>.
             if !(segment.ack.gt(self.snd.una) && segment.ack.le(self.snd.max)) {
-                if let Some(reset) = Reset::answer(self.tuple, segment) {
+                if let Some(reset) = Reset::answer(self.tuple, segment, self.options.rare().ip) {
                     shared.reset(reset);
                 }
                 return Break(());

@@ -26,7 +26,7 @@ pub enum Limit {
 #[derive(Debug)]
 pub struct Meter {
     pub counts: Counts,
-    /// When text last arrived, at first the connection itself.
+    /// When text last arrived; before, when the handshake was over.
     pub last_data: Instant,
     /// When an ACK last arrived.
     pub last_ack: Instant,

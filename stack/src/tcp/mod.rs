@@ -19,6 +19,7 @@
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
+//! - `mtu_probe`: what a path takes, without ICMP
 //! - `ecn`: marks instead of losses
 //! - `signature` over `md5`: segments that are signed
 //! - `urgent`: a mark in the stream
@@ -52,6 +53,7 @@ mod listen;
 mod listing;
 mod md5;
 mod meter;
+mod mtu_probe;
 mod open;
 mod options;
 pub mod output;

@@ -31,13 +31,13 @@ impl Connection {
         // First: the ACK bit. SND.UNA < SEG.ACK =< SND.NXT is acceptable.
         let acked = segment.has(Flags::ACK);
         if acked && !(segment.ack.gt(self.snd.iss) && segment.ack.le(self.snd.max)) {
-            if let Some(reset) = Reset::answer(self.tuple, segment) {
+            if let Some(reset) = Reset::answer(self.tuple, segment, self.options.rare().ip) {
                 shared.reset(reset);
             }
             return;
         }
         if acked && self.echoes_what_was_never_sent(shared, now, segment) {
-            if let Some(reset) = Reset::answer(self.tuple, segment) {
+            if let Some(reset) = Reset::answer(self.tuple, segment, self.options.rare().ip) {
                 shared.reset(reset);
             }
             return;
@@ -86,11 +86,15 @@ impl Connection {
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());
         }
+        self.begin_mtu_search(shared);
         let with_syn = self.rcv.nxt.since(self.rcv.irs) - 1;
         if with_syn > 0 {
             self.seldom_mut().with_syn = with_syn;
         }
         self.enter(shared, TcpState::Established);
+        if let Some(meter) = self.meter_mut() {
+            meter.last_data = now;
+        }
         self.marks |= Marks::NEWS_OF_ALL;
         self.keep_alive_from(shared, now);
         // A CLOSE that came before is done now.
@@ -152,7 +156,8 @@ impl Connection {
 
     /// (Re)starts the keep-alive timer, if the application asked for it (RFC 9293, MUST-24).
     pub fn keep_alive_from(&mut self, shared: &Shared, now: Instant) {
-        if self.options.keep_alive && state::may_send(self.state()) {
+        let wanted = self.options.keep_alive || shared.tcp().sockets.always_keep_alive;
+        if wanted && state::may_send(self.state()) {
             self.deadlines.arm(
                 Timer::KeepAlive,
                 now.plus(self.options.keep_idle(shared.tcp())),

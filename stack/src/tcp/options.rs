@@ -33,6 +33,27 @@ pub struct SocketOptions {
     rare: Option<Box<Rare>>,
 }
 
+/// What an application chooses of the IP header's fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IpChoice {
+    /// `IP_TOS`, `IPV6_TCLASS`: the two bits of ECN are not the application's.
+    pub traffic_class: u8,
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`; none: the profile's.
+    pub hop_limit: Option<u8>,
+}
+
+impl IpChoice {
+    /// The six bits of DSCP.
+    pub fn dscp(self) -> u8 {
+        self.traffic_class >> 2
+    }
+
+    /// Time to live, or hop limit (RFC 9293, MUST-49).
+    pub fn hops(self, profile: &TcpProfile) -> u8 {
+        self.hop_limit.unwrap_or(profile.ttl)
+    }
+}
+
 /// Options that few sockets set.
 #[derive(Clone, Debug)]
 pub struct Rare {
@@ -50,10 +71,8 @@ pub struct Rare {
     pub zero_copy: bool,
     /// `SO_TIMESTAMPING`
     pub timestamping: u32,
-    /// `IP_TOS`
-    pub traffic_class: u8,
-    /// `IP_TTL`
-    pub hop_limit: Option<u8>,
+    /// `IP_TOS`, `IP_TTL`
+    pub ip: IpChoice,
     /// `IP_RECVERR`
     pub recv_errors: bool,
     /// `IP_FREEBIND`
@@ -95,8 +114,10 @@ const UNSET: Rare = Rare {
     priority: 0,
     zero_copy: false,
     timestamping: 0,
-    traffic_class: 0,
-    hop_limit: None,
+    ip: IpChoice {
+        traffic_class: 0,
+        hop_limit: None,
+    },
     recv_errors: false,
     free_bind: false,
     only_v6: false,
@@ -196,8 +217,8 @@ impl SocketOptions {
             N::Priority => O::Priority(rare.priority),
             N::ZeroCopy => O::ZeroCopy(rare.zero_copy),
             N::Timestamping => O::Timestamping(rare.timestamping),
-            N::TrafficClass => O::TrafficClass(rare.traffic_class),
-            N::HopLimit => O::HopLimit(Some(self.hop_limit(profile))),
+            N::TrafficClass => O::TrafficClass(rare.ip.traffic_class),
+            N::HopLimit => O::HopLimit(Some(rare.ip.hops(profile))),
             N::RecvErrors => O::RecvErrors(rare.recv_errors),
             N::FreeBind => O::FreeBind(rare.free_bind),
             N::OnlyV6 => O::OnlyV6(rare.only_v6),
@@ -270,11 +291,6 @@ impl SocketOptions {
     pub fn urgent_in_line(&self, profile: &TcpProfile) -> bool {
         self.rare().urgent_in_line.unwrap_or(profile.urgent_in_line)
     }
-
-    /// Time to live, or hop limit (RFC 9293, MUST-49).
-    pub fn hop_limit(&self, profile: &TcpProfile) -> u8 {
-        self.rare().hop_limit.unwrap_or(profile.ttl)
-    }
 }
 
 impl Rare {
@@ -288,9 +304,9 @@ impl Rare {
             O::Priority(priority) => self.priority = priority,
             O::ZeroCopy(on) => self.zero_copy = on,
             O::Timestamping(flags) => self.timestamping = flags,
-            O::TrafficClass(class) => self.traffic_class = class,
+            O::TrafficClass(class) => self.ip.traffic_class = class,
             O::HopLimit(Some(0)) => return Err(SocketError::EINVAL),
-            O::HopLimit(limit) => self.hop_limit = limit,
+            O::HopLimit(limit) => self.ip.hop_limit = limit,
             O::RecvErrors(on) => self.recv_errors = on,
             O::FreeBind(on) => self.free_bind = on,
             O::OnlyV6(on) => self.only_v6 = on,

@@ -30,6 +30,8 @@ pub struct IpPacket {
     pub dst: IpAddress,
     /// [`crate::wire::tcp::PROTOCOL`].
     pub protocol: u8,
+    /// The six bits of DSCP.
+    pub dscp: u8,
     /// The two ECN bits.
     pub ecn: u8,
     /// Time to live, or hop limit.

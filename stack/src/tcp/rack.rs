@@ -12,8 +12,8 @@ use crate::tcp::flight::{Sent, SentMarks};
 pub struct Rack {
     /// RACK.min_RTT, microseconds, rounded up; the greatest number: nothing was measured.
     min_rtt: u32,
-    /// RACK.reordering_seen
-    reordering_seen: bool,
+    /// RACK.reordering_seen, and how far it went in segments; 0: none was.
+    reordering: u8,
     /// RACK.reo_wnd_mult
     steps: u8,
     /// RACK.reo_wnd_persist: recoveries until the window is small again.
@@ -26,7 +26,7 @@ impl Default for Rack {
     fn default() -> Rack {
         Rack {
             min_rtt: u32::MAX,
-            reordering_seen: false,
+            reordering: 0,
             steps: 1,
             persist: PERSIST,
             dsack_round: None,
@@ -63,6 +63,11 @@ impl Latest {
 }
 
 impl Rack {
+    /// How many segments late a segment has been at most; 0: none was.
+    pub fn reordering(&self) -> u8 {
+        self.reordering
+    }
+
     /// RACK.min_RTT, if anything was measured.
     pub fn min_rtt(&self) -> Option<u64> {
         (self.min_rtt < u32::MAX).then_some(u64::from(self.min_rtt) * US)
@@ -76,13 +81,22 @@ impl Rack {
 
     /// Steps 1 to 3: a transmission has arrived. `is_earlier`: the timestamp echoed says that an earlier transmission
     /// of the same octets has.
-    pub fn delivered(&mut self, latest: &mut Latest, sent: &Sent, now: Instant, is_earlier: bool) {
+    pub fn delivered(
+        &mut self,
+        latest: &mut Latest,
+        sent: &Sent,
+        now: Instant,
+        is_earlier: bool,
+        smss: u32,
+    ) {
         let rtt = now.since(sent.at);
         let repeated = sent.marks.contains(SentMarks::REPEATED);
         if sent.end.gt(latest.fack) {
             latest.fack = sent.end;
         } else if sent.end.lt(latest.fack) && !repeated {
-            self.reordering_seen = true;
+            let segments = latest.fack.since(sent.start).div_ceil(smss.max(1));
+            let segments = u8::try_from(segments).unwrap_or(u8::MAX);
+            self.reordering = self.reordering.max(segments);
         }
         if !repeated {
             self.measured(rtt);
@@ -116,7 +130,7 @@ impl Rack {
     /// RACK_update_reo_wnd: how much later than another one a transmission may arrive and not be lost.
     pub fn reordering_window(&self, recovering: bool, held: u32, srtt: u64, p: &TcpProfile) -> u64 {
         let enough = recovering || held >= u32::from(p.dup_thresh);
-        if enough && !self.reordering_seen {
+        if enough && self.reordering == 0 {
             return 0;
         }
         let quarter = self.min_rtt().unwrap_or(0) / 4;
@@ -153,7 +167,7 @@ mod tests {
     #[test]
     fn the_window_is_a_quarter_of_the_least_round_trip_until_three_segments_are_held() {
         let (mut rack, mut latest) = (Rack::default(), Latest::default());
-        rack.delivered(&mut latest, &sent(1, 0, false), at(100), false);
+        rack.delivered(&mut latest, &sent(1, 0, false), at(100), false, 100);
         assert_eq!(window(&rack, 2), 25);
         assert_eq!(window(&rack, 3), 0);
     }
@@ -161,15 +175,15 @@ mod tests {
     #[test]
     fn once_reordering_was_seen_three_segments_are_not_enough() {
         let (mut rack, mut latest) = (Rack::default(), Latest::default());
-        rack.delivered(&mut latest, &sent(5, 0, false), at(100), false);
-        rack.delivered(&mut latest, &sent(1, 0, false), at(101), false);
+        rack.delivered(&mut latest, &sent(5, 0, false), at(100), false, 100);
+        rack.delivered(&mut latest, &sent(1, 0, false), at(101), false, 100);
         assert_eq!(window(&rack, 3), 25);
     }
 
     #[test]
     fn each_report_of_a_duplicate_widens_it_once_a_round_trip_up_to_the_round_trip_time() {
         let (mut rack, mut latest) = (Rack::default(), Latest::default());
-        rack.delivered(&mut latest, &sent(1, 0, false), at(80), false);
+        rack.delivered(&mut latest, &sent(1, 0, false), at(80), false, 100);
         rack.duplicate_reported(SeqNumber(0), SeqNumber(500));
         rack.duplicate_reported(SeqNumber(400), SeqNumber(900));
         assert_eq!(window(&rack, 0), 40);
@@ -188,11 +202,11 @@ mod tests {
     #[test]
     fn a_retransmission_whose_echo_is_older_or_that_arrived_too_soon_says_nothing() {
         let (mut rack, mut latest) = (Rack::default(), Latest::default());
-        rack.delivered(&mut latest, &sent(1, 0, false), at(100), false);
-        rack.delivered(&mut latest, &sent(2, 90, true), at(150), false);
-        rack.delivered(&mut latest, &sent(2, 90, true), at(250), true);
+        rack.delivered(&mut latest, &sent(1, 0, false), at(100), false, 100);
+        rack.delivered(&mut latest, &sent(2, 90, true), at(150), false, 100);
+        rack.delivered(&mut latest, &sent(2, 90, true), at(250), true, 100);
         assert_eq!(latest.at, at(0));
-        rack.delivered(&mut latest, &sent(2, 90, true), at(250), false);
+        rack.delivered(&mut latest, &sent(2, 90, true), at(250), false, 100);
         assert_eq!((latest.at, latest.rtt), (at(90), Some(160 * MS)));
     }
 }

@@ -58,8 +58,24 @@ pub struct Out {
     pub frto: Frto,
     /// A retransmission is due whatever the window says: the first one of a recovery.
     pub force: bool,
+    /// The most octets that were under way since SND.UNA passed [`Out::used_until`].
+    pub used: u32,
+    pub used_until: SeqNumber,
+    /// Where the unit of segments ends that leaves now.
+    pub unit: Option<SeqNumber>,
     /// RFC 6675's rescue was sent in this recovery.
     pub rescued: bool,
+}
+
+impl Out {
+    /// New octets left, up to `end`: how much of the window is used.
+    pub fn note_use(&mut self, una: SeqNumber, end: SeqNumber) {
+        let pipe = self.flight.pipe();
+        if pipe > self.used || una.ge(self.used_until) {
+            self.used = pipe;
+            self.used_until = end;
+        }
+    }
 }
 
 /// Boxes that connections with nothing out have given back, so that the next segment allocates nothing.
@@ -99,6 +115,7 @@ impl Recovery {
         self.out.get_or_insert_with(|| {
             let mut out = spare.0.pop().unwrap_or_default();
             out.latest = Latest::new(una);
+            out.used_until = una;
             out
         })
     }

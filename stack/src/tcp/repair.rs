@@ -29,6 +29,8 @@ pub struct News {
     pub sacked: u32,
     /// Octets that have arrived, as far as this ACK is the first to say so.
     pub delivered: u32,
+    /// Of them those that duplicate ACKs have been saying of a peer without SACK.
+    pub guessed: u32,
     /// The round trip of the last transmission that has arrived, if it was the only one of its octets.
     pub rtt: Option<u64>,
     /// It repeats the last ACK, in the way that stands for a loss.
@@ -62,16 +64,29 @@ impl Connection {
         if self.recovery.phase == Phase::Fast {
             self.reduce_in_proportion(shared, news, safe, entered);
         } else if news.text > 0 && was != Phase::Fast {
+            // After a timeout an ACK covers much that has arrived before.
+            let timeout = self.recovery.phase == Phase::Timeout;
+            let delivered = news.delivered.saturating_sub(news.guessed);
             let acked = Acked {
-                octets: news.text,
+                octets: if timeout || shared.tcp().growth.by_delivery {
+                    delivered
+                } else {
+                    news.text
+                },
                 now,
                 srtt: self.rto.srtt().unwrap_or(0),
                 rtt: news.rtt,
                 una: self.snd.una,
                 max: self.snd.max,
             };
-            self.congestion
-                .acknowledged(&acked, news.flight, shared.tcp());
+            let slow_start = self.congestion.in_slow_start();
+            let used = self.recovery.out().map_or(0, |out| out.used);
+            let flight = if slow_start {
+                used.max(news.flight)
+            } else {
+                news.flight
+            };
+            self.congestion.acknowledged(&acked, flight, shared.tcp());
         }
         if !self.snd.has_outstanding() {
             self.recovery.end(&mut shared.spare);
@@ -153,8 +168,8 @@ impl Connection {
             out.tail = None;
         }
         if verdict == Verdict::Repaired && self.recovery.phase == Phase::Open {
-            self.congestion
-                .loss(self.snd.max.since(una) + news.advanced);
+            let flight = self.snd.max.since(una) + news.advanced;
+            self.congestion.loss(self.reduced_from(shared, flight));
             shared.note(&self.tuple, TcpNote::RecoveryEntered, una);
             shared.note(&self.tuple, TcpNote::RecoveryLeft, una);
         }
@@ -262,7 +277,7 @@ impl Connection {
         // RFC 5681, 3.2, step 2: FlightSize, not the pipe, is what the threshold is taken from, but without what limited
         // transmit has added to it.
         let flight_size = max.since(una).min(self.congestion.cwnd());
-        self.congestion.loss(flight_size);
+        self.congestion.loss(self.reduced_from(shared, flight_size));
         self.recovery.enter(Phase::Fast, max);
         if let Some(out) = self.recovery.out_mut() {
             out.undo = Some(undo);
@@ -270,6 +285,15 @@ impl Connection {
         }
         shared.note(&self.tuple, TcpNote::RecoveryEntered, una);
         true
+    }
+
+    /// What the threshold becomes a share of.
+    pub fn reduced_from(&self, shared: &Shared, flight: u32) -> u32 {
+        if shared.tcp().growth.from_window {
+            self.congestion.cwnd()
+        } else {
+            flight
+        }
     }
 
     /// RFC 9937. `safe`: something is acknowledged and no further loss came to light.

@@ -7,6 +7,7 @@ use crate::api::SignatureKey;
 use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::incoming::Incoming;
+use crate::tcp::options::IpChoice;
 use crate::tcp::tuple::Tuple;
 use crate::wire::tcp::Flags;
 
@@ -23,11 +24,13 @@ pub struct Reset {
     pub key: Option<SignatureKey>,
     /// The peer's UDP port, if it goes in a datagram.
     pub udp_port: u16,
+    /// As the socket's application wants it.
+    pub ip: IpChoice,
 }
 
 impl Reset {
-    /// The answer to a segment for which there is no connection; none to a reset.
-    pub fn answer(tuple: Tuple, segment: &Incoming<'_>) -> Option<Reset> {
+    /// The answer to a segment for which there is no connection, or that does not fit it; none to a reset.
+    pub fn answer(tuple: Tuple, segment: &Incoming<'_>, ip: IpChoice) -> Option<Reset> {
         if segment.has(Flags::RST) {
             return None;
         }
@@ -41,6 +44,7 @@ impl Reset {
                 stamp,
                 key: None,
                 udp_port,
+                ip,
             }
         } else {
             // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
@@ -51,6 +55,7 @@ impl Reset {
                 stamp,
                 key: None,
                 udp_port,
+                ip,
             }
         })
     }

@@ -123,7 +123,8 @@ impl Rto {
             self.rttvar = self.rttvar - self.rttvar / 4 + self.srtt.abs_diff(r) / 4;
             self.srtt = self.srtt - self.srtt / 8 + r / 8;
         }
-        let rto = self.srtt + profile.clock_granularity.max(4 * self.rttvar);
+        let spread = (4 * self.rttvar).max(profile.min_rto_spread);
+        let rto = self.srtt + profile.clock_granularity.max(spread);
         let least = profile.min_rto.saturating_sub(profile.rto_slop);
         self.base = rto.clamp(least, profile.max_rto);
     }

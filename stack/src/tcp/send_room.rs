@@ -53,23 +53,22 @@ impl Connection {
         };
         let tariff = self.tariff(charge);
         let len = len as u64;
+        // What goes at once is no chunk that waits.
+        let sendable = self.sendable();
+        let at_once = fill.unsent.min(sendable);
+        let mut fill = Fill {
+            out: fill.out + at_once,
+            unsent: fill.unsent - at_once,
+        };
         // A chunk that was begun is filled, whatever it costs.
-        let begun = fill.unsent % tariff.chunk;
-        let mut taken = match begun {
+        let mut taken = match fill.unsent % tariff.chunk {
             0 => 0,
             begun => len.min(tariff.chunk - begun),
         };
-        let mut fill = Fill {
-            unsent: fill.unsent + taken,
-            ..fill
-        };
-        let free = |fill: Fill| {
-            let charged = tariff.charged(fill);
-            tariff.limit.saturating_sub(charged)
-        };
+        fill.unsent += taken;
+        let free = |fill: Fill| tariff.limit.saturating_sub(tariff.charged(fill));
         if fill.unsent == 0 && free(fill) > 0 {
-            // What goes at once is no chunk that waits.
-            taken = len.min(self.sendable());
+            taken = len.min(sendable - at_once);
             fill.out += taken;
         }
         let mut chunks = free(fill).div_ceil(tariff.chunk + tariff.overhead);

@@ -56,6 +56,7 @@ impl Tcp {
             local
         };
         self.fresh(socket)?.local = Some(local);
+        self.table.bind(local, socket.0);
         Ok(())
     }
 
@@ -76,6 +77,7 @@ impl Tcp {
         listener.fast_open = fast_open;
         listener.signatures = core::mem::take(&mut self.fresh(socket)?.signatures);
         self.become_slot(socket, Slot::Listener(Box::new(listener)));
+        self.table.unbind(local);
         self.table.listen(local, socket.0);
         self.report_listener(local, TcpState::Closed, TcpState::Listen);
         Ok(())
@@ -230,6 +232,7 @@ impl Tcp {
         connection.set_route(&route, self.shared.tcp());
         if let Some(bound) = bound {
             // Bound to any address, it has one from now on.
+            self.table.unbind(bound);
             self.ports.unbind(bound);
             self.ports.bind(local, true)?;
             connection.marks |= Marks::BOUND;
@@ -360,8 +363,11 @@ impl Tcp {
                     let since = connection.last_heard;
                     connection.keep_alive_from(&self.shared, since);
                 }
-                if let SocketOption::MaxSeg(mss) = option {
-                    connection.lower_segment_size(mss);
+                if let SocketOption::MaxSeg(mss) = option
+                    && !profile.sockets.max_seg_at_open_only
+                    && !connection.lower_mss(mss)
+                {
+                    return Err(SocketError::EINVAL);
                 }
                 if let SocketOption::Timestamping(flags) = option {
                     connection.watch_writes(flags);
@@ -492,6 +498,7 @@ impl Tcp {
                 let local = fresh.local;
                 self.table.remove(socket.0);
                 if let Some(local) = local {
+                    self.table.unbind(local);
                     self.ports.unbind(local);
                 }
             }

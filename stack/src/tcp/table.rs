@@ -40,6 +40,8 @@ pub struct Table {
     free: Vec<u32>,
     names: HashTable<u32>,
     listeners: BTreeMap<SocketAddr, u32>,
+    /// Sockets that have an address, and neither listen nor are connected.
+    bound: BTreeMap<SocketAddr, u32>,
     key: Key,
     /// What was found last, as long as it has its name.
     recent: Option<u32>,
@@ -54,6 +56,7 @@ impl Table {
             free: Vec::new(),
             names: HashTable::new(),
             listeners: BTreeMap::new(),
+            bound: BTreeMap::new(),
             key,
             recent: None,
             most,
@@ -165,18 +168,25 @@ impl Table {
     /// The listener for a local address: one at exactly this address first, then one at any of its version, then one
     /// at any of both versions (RFC 3493, section 5.3).
     pub fn find_listener(&self, local: SocketAddr) -> Option<u32> {
-        let at = |ip: IpAddress| self.listeners.get(&SocketAddr::new(ip, local.port()));
-        self.listeners
-            .get(&local)
-            .or_else(|| {
-                let v4 = local.is_ipv4();
-                v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
-            })
-            .or_else(|| {
-                let any = at(Ipv6Addr::UNSPECIFIED.into())?;
-                (local.is_ipv6() || self.takes_both_versions(*any)).then_some(any)
-            })
-            .copied()
+        find(&self.listeners, local, |any| self.takes_both_versions(any))
+    }
+
+    /// The socket that is bound to a local address, and has no other use of it.
+    pub fn find_bound(&self, local: SocketAddr) -> Option<&Fresh> {
+        match self.slot(find(&self.bound, local, |_| true)?) {
+            Slot::Fresh(fresh) => Some(fresh),
+            _ => None,
+        }
+    }
+
+    /// A socket has an address.
+    pub fn bind(&mut self, local: SocketAddr, index: u32) {
+        self.bound.insert(local, index);
+    }
+
+    /// It has another use, or is gone.
+    pub fn unbind(&mut self, local: SocketAddr) {
+        self.bound.remove(&local);
     }
 
     /// Whether a listener at all addresses of version 6 is one at those of version 4 too: not with `IPV6_V6ONLY`.
@@ -194,4 +204,23 @@ impl Table {
     pub fn unlisten(&mut self, local: SocketAddr) {
         self.listeners.remove(&local);
     }
+}
+
+/// Exactly this address first, then any of its version, then any of both.
+fn find(
+    sockets: &BTreeMap<SocketAddr, u32>,
+    local: SocketAddr,
+    takes_both_versions: impl Fn(u32) -> bool,
+) -> Option<u32> {
+    let at = |ip: IpAddress| sockets.get(&SocketAddr::new(ip, local.port())).copied();
+    let exact = sockets.get(&local).copied();
+    exact
+        .or_else(|| {
+            let v4 = local.is_ipv4();
+            v4.then(|| at(Ipv4Addr::UNSPECIFIED.into())).flatten()
+        })
+        .or_else(|| {
+            let any = at(Ipv6Addr::UNSPECIFIED.into())?;
+            (local.is_ipv6() || takes_both_versions(any)).then_some(any)
+        })
 }

@@ -30,6 +30,8 @@ pub enum Why {
     Tail,
     /// RFC 6675's rescue.
     Rescue,
+    /// New text in a segment larger than the path is known to take (RFC 4821).
+    MtuProbe,
     /// One octet into a shut window.
     Probe,
     KeepAlive,
@@ -44,6 +46,8 @@ pub struct Plan {
     /// Octets of text.
     pub len: u32,
     pub flags: Flags,
+    /// It begins a unit of segments that ends here.
+    pub unit: Option<SeqNumber>,
 }
 
 impl Plan {
@@ -105,13 +109,16 @@ impl Connection {
             seq: self.snd.iss,
             len: self.syn_text(),
             flags,
+            unit: None,
         })
     }
 
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
         let cwnd = self.congestion.cwnd();
         let Some(out) = self.recovery.out() else {
-            return self.next_in_order(shared, cwnd, 0);
+            return self
+                .mtu_probe(shared, cwnd, 0)
+                .or_else(|| self.next_in_order(shared, cwnd, 0));
         };
         if self.marks.contains(Marks::TAIL_PROBE) {
             return self.tail_probe(out);
@@ -129,7 +136,8 @@ impl Connection {
         if let Some(lost) = out.flight.next_lost(self.full_size()) {
             return self.lost_again(out, lost, cwnd);
         }
-        self.next_in_order(shared, cwnd, pipe)
+        self.mtu_probe(shared, cwnd, pipe)
+            .or_else(|| self.next_in_order(shared, cwnd, pipe))
             .or_else(|| self.rescue(shared, out))
     }
 
@@ -144,10 +152,12 @@ impl Connection {
 
     /// RFC 6675, section 5, NextSeg() rule 1, as far as the peer's window goes.
     fn lost_again(&self, out: &Out, lost: SackBlock, cwnd: u32) -> Option<Plan> {
-        let text_end = lost.end.min(self.data_end());
+        let len = lost.end.since(lost.start);
+        let record_end = lost.start.plus(self.within_record(lost.start, len));
         let offered = self.snd.una.plus(self.snd.wnd);
-        let end = if text_end.le(offered) {
-            lost.end
+        // A FIN takes no room in the peer's buffer.
+        let end = if record_end.min(self.data_end()).le(offered) {
+            record_end
         } else {
             offered
         };
@@ -203,9 +213,42 @@ impl Connection {
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
         if again || fin || whole || self.is_worth_sending(shared.tcp(), len, full, queued) {
-            return Some(self.part(Why::Next, start, start.plus(len + u32::from(fin))));
+            let plan = self.part(Why::Next, start, start.plus(len + u32::from(fin)));
+            return Some(if shared.tcp().growth.send_unit == 0 {
+                plan
+            } else {
+                self.in_unit(
+                    shared.tcp(),
+                    plan,
+                    cwnd.saturating_sub(out),
+                    queued.min(offered),
+                )
+            });
         }
         None
+    }
+
+    /// The segment as part of a unit: as many segments as leave together, at most the profile's, `room` octets, and half of the
+    /// window. The last one of several is pushed, as it is when a network card cuts them.
+    fn in_unit(&self, profile: &TcpProfile, mut plan: Plan, room: u32, text: u32) -> Plan {
+        let most = profile.growth.send_unit;
+        let end = plan.seq.plus(plan.len);
+        let under_way = self.recovery.out().and_then(|out| out.unit);
+        if let Some(unit) = under_way.filter(|&unit| plan.seq.lt(unit)) {
+            plan.flags
+                .set(Flags::PSH, plan.flags.contains(Flags::PSH) || end == unit);
+            return plan;
+        }
+        let full = self.full_size().max(1);
+        let half = (self.congestion.cwnd() / full / 2).max(1);
+        let segments = most.min(half).min(room / full).max(1);
+        let mut octets = (segments * full).min(text);
+        let rest = octets % full;
+        if octets == text && rest > 0 && !self.is_worth_sending(profile, rest, full, rest) {
+            octets -= rest;
+        }
+        plan.unit = Some(plan.seq.plus(octets.max(plan.len)));
+        plan
     }
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
@@ -245,6 +288,7 @@ impl Connection {
             seq: start,
             len,
             flags,
+            unit: None,
         }
     }
 
@@ -255,6 +299,7 @@ impl Connection {
             seq: self.snd.una,
             len: 1,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
@@ -265,6 +310,7 @@ impl Connection {
             seq: self.snd.max.minus(1),
             len: 0,
             flags: Flags::ACK,
+            unit: None,
         })
     }
 
@@ -277,6 +323,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
+            unit: None,
         };
         if self.ack.owed == Owed::Now
             && shared.tcp().closing.repeats_fin
@@ -321,7 +368,7 @@ impl Connection {
         let again = end != plan.seq && plan.seq.lt(self.snd.max);
         match plan.why {
             Why::Syn => self.snd.nxt = self.snd.nxt.max(end),
-            Why::Next | Why::Again | Why::Tail | Why::Rescue => {
+            Why::Next | Why::Again | Why::Tail | Why::Rescue | Why::MtuProbe => {
                 self.note_transmission(shared, now, plan);
             }
             Why::Probe => {
@@ -333,6 +380,11 @@ impl Connection {
                 shared.note(&self.tuple, TcpNote::KeepAlive, plan.seq);
             }
             Why::Ack => {}
+        }
+        if plan.why == Why::MtuProbe {
+            self.mtu_probe_sent(plan);
+        } else if again {
+            self.mtu_probe_lost(plan.seq);
         }
         if let Some(meter) = self.meter_mut() {
             meter.sent(plan, again);
@@ -347,7 +399,7 @@ impl Connection {
                 Marks::WAS_IDLE,
                 idle || self.marks.contains(Marks::WAS_IDLE),
             );
-            if plan.len < self.full_size() && !again {
+            if plan.len < self.full_size() && !again && plan.why != Why::Syn {
                 self.snd.small = end;
             }
         }
@@ -382,6 +434,8 @@ impl Connection {
         let out = self.recovery.begin(&mut shared.spare, plan.seq);
         if new {
             out.flight.push(plan.seq, end, now, limit);
+            out.unit = plan.unit.or(out.unit);
+            out.note_use(self.snd.una, end);
             if let Frto::Probing { sent } = &mut out.frto {
                 *sent += 1;
             }
@@ -480,7 +534,7 @@ impl Connection {
     pub fn restart_if_idle(&mut self, shared: &Shared, now: Instant) {
         if !self.snd.has_outstanding() && now.since(self.last_sent) > self.rto.timeout(shared.tcp())
         {
-            self.congestion.idle(shared.tcp());
+            self.congestion.idle(now, shared.tcp());
         }
     }
 }

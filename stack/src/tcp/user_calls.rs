@@ -103,6 +103,20 @@ impl Connection {
         Err(SocketError::EAGAIN)
     }
 
+    /// Our segments hold no more than `mss` octets and options from now on, once the handshake is over; whether that is
+    /// less than before.
+    pub fn lower_mss(&mut self, mss: u16) -> bool {
+        if !state::is_synchronized(self.state()) {
+            return true;
+        }
+        if mss > self.agreed.send_mss.min(self.agreed.recv_mss) {
+            return false;
+        }
+        self.agreed.send_mss = mss;
+        self.congestion.set_smss(self.agreed.smss());
+        true
+    }
+
     /// An option as it is in force.
     pub fn option(
         &self,

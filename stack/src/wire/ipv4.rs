@@ -107,6 +107,10 @@ impl<'a> Packet<'a> {
     pub fn ttl(&self) -> u8 {
         self.header.ttl
     }
+    /// The six bits of RFC 2474.
+    pub fn dscp(&self) -> u8 {
+        self.header.dscp_ecn >> 2
+    }
     /// The two bits of RFC 3168.
     pub fn ecn(&self) -> u8 {
         self.header.dscp_ecn & 3
@@ -196,6 +200,9 @@ pub struct Repr {
     pub dst: Ipv4Addr,
     pub protocol: Protocol,
     pub ttl: u8,
+    /// Six bits (RFC 2474).
+    pub dscp: u8,
+    /// Two bits (RFC 3168).
     pub ecn: u8,
     pub ident: u16,
     pub dont_fragment: bool,
@@ -213,6 +220,7 @@ impl Repr {
             dst: packet.dst(),
             protocol: packet.protocol(),
             ttl: packet.ttl(),
+            dscp: packet.dscp(),
             ecn: packet.ecn(),
             ident: packet.ident(),
             dont_fragment: packet.dont_fragment(),
@@ -239,7 +247,7 @@ impl Repr {
         }
         let (header, payload) = header_mut::<Header>(to);
         header.version_ihl = 0x45;
-        header.dscp_ecn = self.ecn & 3;
+        header.dscp_ecn = self.dscp << 2 | self.ecn & 3;
         header.total_len.set(total as u16);
         header.ident.set(self.ident);
         header.flags_offset.set(flags_offset);
@@ -268,6 +276,7 @@ mod tests {
             dst: Ipv4Addr::new(10, 0, 0, 2),
             protocol: Protocol::UDP,
             ttl: 64,
+            dscp: 8,
             ecn: 1,
             ident: 0x1234,
             dont_fragment: false,

@@ -86,6 +86,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the service that says nothing answers datagrams with empty ones",
     },
     Mutant {
+        scenario: "scenarios/services/discard.kdl",
+        file: "stack/src/tcp/flight.rs",
+        line: "s.marks |= SentMarks::HELD;",
+        broken: "s.marks |= SentMarks::REPEATED;",
+        why: "what the receiver holds is sent again with all the rest",
+    },
+    Mutant {
         scenario: "scenarios/services/echo.kdl",
         file: "stack/src/app/echo.rs",
         line: "let udp = serve_udp(&os, port, |datagram, _| Some(datagram.to_vec()));",
@@ -94,7 +101,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         scenario: "scenarios/tcp/fast-retransmit.kdl",
-        file: "stack/src/profile.rs",
+        file: "stack/src/profile/tcp.rs",
         line: "dup_thresh: 3,",
         broken: "dup_thresh: 2,",
         why: "two duplicate acknowledgements suffice for a retransmission",
@@ -115,7 +122,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         scenario: "scenarios/tcp/lost-syn.kdl",
-        file: "stack/src/profile.rs",
+        file: "stack/src/profile/tcp.rs",
         line: "initial_rto: SEC,",
         broken: "initial_rto: 3 * SEC,",
         why: "a SYN comes again only after the three seconds of RFC 1122",

@@ -1,6 +1,6 @@
 //! Linux' settings (Documentation/networking/ip-sysctl), and the defaults that scripts ask for by one name.
 
-use stack::profile::{CongestionAlgorithm, EcnMode, SynCookies};
+use stack::profile::{CongestionAlgorithm, EcnMode, ProbingMode, SynCookies};
 
 use super::sysctl::Effect::{Nothing, Profile};
 use super::sysctl::{BadValue, Sysctl};
@@ -184,22 +184,34 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_frto",
         initial: "2",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.f_rto = v.between(0, 2)? > 0;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_slow_start_after_idle",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.growth.restart_after_idle = v.flag()?;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_early_retrans",
         initial: "3",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.tail_probe = v.between(0, 4)? >= 3;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_recovery",
         initial: "1",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.recovery.rack = v.between(0, 7)? & 1 != 0;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_tso_win_divisor",
@@ -214,6 +226,7 @@ pub const SETTINGS: &[Sysctl] = &[
             if let Some(charge) = &mut p.tcp.sockets.charge {
                 charge.least_segments = segments as u16;
             }
+            p.tcp.growth.send_unit = segments as u32;
             Ok(())
         }),
     },
@@ -277,12 +290,22 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_mtu_probing",
         initial: "0",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.mtu_probing.mode = match v.between(0, 2)? {
+                0 => ProbingMode::Off,
+                1 => ProbingMode::AfterBlackHole,
+                _ => ProbingMode::Always,
+            };
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_base_mss",
         initial: "1024",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.mtu_probing.base_mss = v.between(48, 65_535)? as u16;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "/sys/module/tcp_cubic/parameters/hystart_detect",

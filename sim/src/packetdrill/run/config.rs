@@ -139,7 +139,8 @@ impl Config {
         Ok(config)
     }
 
-    fn new(dialect: Dialect, ip_version: IpVersion) -> Config {
+    /// The defaults.
+    pub fn new(dialect: Dialect, ip_version: IpVersion) -> Config {
         let v6 = |last| IpAddr::V6(Ipv6Addr::new(0xfd3d, 0xfa7b, 0xd17d, 0, 0, 0, 0, last));
         let v4 = |last| IpAddr::V4(Ipv4Addr::new(192, 168, 0, last));
         let (local, gateway, prefix, remote) = match ip_version {

@@ -3,7 +3,8 @@
 //! - [`config`]: what the script runs with; [`clock`]: when its events are due
 //! - [`subject`]: what is tested, on its way to the network: [`raw`], with what commands do to it in
 //!   `host`, or [`xen`]
-//! - [`remote`]: the script's side of the connection, which translates between its numbers and the live ones
+//! - [`remote`]: the script's side of the connection, which translates between its numbers and the live ones;
+//!   [`stamps`]: and between timestamps
 //! - inbound packets: [`build`], with [`icmp_names`] and [`wire_options`]
 //! - outbound packets: [`live`] takes them apart, [`merge`] puts together what was cut, [`check`] compares
 //! - [`calls`]: system calls, in words; `packets`, `calling`, `blocks`: the events of a script, by their sort; `end`
@@ -31,6 +32,7 @@ mod packets;
 pub mod raw;
 pub mod record;
 pub mod remote;
+pub mod stamps;
 pub mod subject;
 pub mod verdict;
 pub mod wire_options;

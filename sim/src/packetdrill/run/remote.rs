@@ -5,15 +5,14 @@
 //! first; in all other segments both count from the initial sequence numbers, whatever those were. Timestamps of the
 //! stack are remembered by what the script calls them, so that an echo can be sent back.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use thiserror::Error;
-use xenemu::abi::Instant;
 
 use super::build::{self, Envelope};
 use super::config::{Config, Dialect};
 use super::live::{Live, Tcp};
+use super::stamps::Stamps;
 use super::wire_options;
 use crate::packetdrill::flags::Flags;
 use crate::packetdrill::ip::{Ecn, IpInfo};
@@ -25,9 +24,6 @@ use crate::packetdrill::tcp_option::TcpOption;
 const TTL: u8 = 255;
 /// The first of the ports from which a listener is called, one after the other.
 const FIRST_CALLER: u16 = 49_152;
-/// Timestamps that are remembered: a script of a mebibyte cannot name many more.
-const STAMPS_MAX: usize = 1 << 16;
-
 /// How far the socket under test has come, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -53,14 +49,6 @@ pub enum Unsayable {
     UnknownStamp(u32),
 }
 
-/// The first timestamp of the stack that was compared.
-#[derive(Clone, Copy, Debug)]
-struct FirstStamp {
-    script: u32,
-    live: u32,
-    at: Instant,
-}
-
 /// The connection under test, seen from the script's side.
 #[derive(Debug)]
 pub struct Remote {
@@ -81,8 +69,7 @@ pub struct Remote {
     local_isn: Option<u32>,
     /// And as the script wrote it.
     script_isn: u32,
-    stamps: BTreeMap<u32, u32>,
-    first_stamp: Option<FirstStamp>,
+    stamps: Stamps,
     /// The script's last flow label and the live one.
     flow: Option<(u32, u32)>,
     /// Live numbers of the last segment that the script sent: what follows it, and its acknowledgement.
@@ -111,8 +98,7 @@ impl Remote {
             remote_isn: None,
             local_isn: None,
             script_isn: 0,
-            stamps: BTreeMap::new(),
-            first_stamp: None,
+            stamps: Stamps::default(),
             flow: None,
             sent: None,
             acked: None,
@@ -170,8 +156,7 @@ impl Remote {
         self.remote_isn = None;
         self.local_isn = None;
         self.script_isn = 0;
-        self.stamps.clear();
-        self.first_stamp = None;
+        self.stamps = Stamps::default();
         self.flow = None;
         self.sent = None;
         self.acked = None;
@@ -286,21 +271,12 @@ impl Remote {
                 }
             }
             TcpOption::Timestamp(stamp) if acks && !stamp.ecr_is_absolute => {
-                stamp.ecr = self.live_stamp(stamp.ecr)?;
+                let live = self.stamps.live(stamp.ecr, self.scaled_echoes);
+                stamp.ecr = live.ok_or(Unsayable::UnknownStamp(stamp.ecr))?;
             }
             _ => {}
         }
         Ok(option)
-    }
-
-    /// The live timestamp that the script calls so.
-    fn live_stamp(&self, script: u32) -> Result<u32, Unsayable> {
-        let known = self.stamps.get(&script).copied();
-        let scaled = || {
-            let first = self.first_stamp.filter(|_| self.scaled_echoes)?;
-            Some(first.live.wrapping_add(script.wrapping_sub(first.script)))
-        };
-        known.or_else(scaled).ok_or(Unsayable::UnknownStamp(script))
     }
 
     /// A segment that an ICMP message complains about: one of the stack's, with live numbers.
@@ -432,34 +408,13 @@ impl Remote {
                     // Nobody compares what the stack echoes.
                     stamp.ecr = expected.ecr;
                     let live_val = stamp.val.unwrap_or(0);
-                    let named = |val| self.stamp(val, live_val, live.at, config);
+                    let named = |val| self.stamps.name(val, live_val, live.at, config);
                     stamp.val = expected.val.map(named);
                 }
                 _ => {}
             }
         }
         Options::These(options)
-    }
-
-    /// Remembers a timestamp by its name, and says what the script would call the live one: its name, unless the clock
-    /// behind it ran otherwise than the script says.
-    fn stamp(&mut self, script: u32, live: u32, at: Instant, config: &Config) -> u32 {
-        if self.stamps.len() < STAMPS_MAX || self.stamps.contains_key(&script) {
-            self.stamps.insert(script, live);
-        }
-        let first = *self
-            .first_stamp
-            .get_or_insert(FirstStamp { script, live, at });
-        if config.timestamp_tick.0 == 0 {
-            return script;
-        }
-        let named = live.wrapping_sub(first.live).wrapping_add(first.script);
-        let off = u64::from((named.wrapping_sub(script) as i32).unsigned_abs());
-        let tolerance = super::clock::tolerance(config, at.since(first.at));
-        match off * config.timestamp_tick.0 * 1000 <= tolerance {
-            true => script,
-            false => named,
-        }
     }
 
     /// Is the live flow label the same as the last one exactly where the script's is? Both are remembered.

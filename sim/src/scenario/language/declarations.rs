@@ -1,5 +1,7 @@
 //! Words that say what there is: the scenario, machines and their domains, links and switches.
 
+use stack::profile::Profile;
+
 use super::Kind::*;
 use super::{Place, Prop, Word, arg, default, many, optional, prop, required};
 
@@ -138,6 +140,11 @@ pub const WORDS: &[Word] = &[
             Choice(&["fixed", "counted"]),
             "fixed",
             "what its time is made of: a fixed cost a run and frame, or each call and loop",
+        ),
+        prop(
+            "profile",
+            Choice(&Profile::NAMES),
+            "whose choices the builtin kernel's stack makes where RFCs leave them: \"rfc\", what they recommend, if left out",
         ),
     ]])
     .holding(Place::Domain),

@@ -97,6 +97,9 @@ impl Lower<'_> {
             span: node.span,
             guest,
         };
+        if let Some(profile) = node.prop_text("profile") {
+            plan.args.insert("profile".into(), profile.into());
+        }
         for child in &node.children {
             match child.name() {
                 "vif" => plan.vifs.push(vif(child)),

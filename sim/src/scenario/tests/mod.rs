@@ -32,6 +32,19 @@ fn plan(more: &str) -> Plan {
 }
 
 #[test]
+fn a_domain_s_profile_is_a_word_of_its_command_line() {
+    let plan = plan(
+        r#"machine "m" { domain "penguin" guest="echo" profile="linux" { vif ip="10.0.0.3/24" } }
+link "m" "ec2""#,
+    );
+    let penguin = plan.machines.last().expect("there are three");
+    assert_eq!(penguin.domains[0].args["profile"], "linux");
+    assert!(plan.machines[0].domains[0].args.is_empty());
+    let unknown = WORLD.replace("guest=\"echo\"", "guest=\"echo\" profile=\"minix\"");
+    assert!(read(&unknown).is_err());
+}
+
+#[test]
 fn a_plan_says_what_the_file_says() {
     let plan = plan(
         r#"switch "s"

@@ -182,6 +182,7 @@ impl RawPeer {
             dst,
             protocol: ipv4::Protocol::TCP,
             ttl: 64,
+            dscp: 0,
             ecn: 0,
             ident: self.ident,
             dont_fragment: true,

@@ -65,7 +65,7 @@ impl Output {
             dst,
             next_header: packet.protocol,
             hop_limit: packet.ttl,
-            traffic_class: packet.ecn,
+            traffic_class: packet.dscp << 2 | packet.ecn & 3,
             flow_label: host.flow_label(src, dst, packet),
             payload_len: packet.len,
         };

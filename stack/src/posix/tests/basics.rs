@@ -357,3 +357,22 @@ fn poll_waits_for_what_it_is_asked_and_gives_up_in_time() {
         Output::Polled(vec![PollEvents::NVAL])
     );
 }
+
+#[test]
+fn a_splice_stops_before_the_urgent_octet_and_does_not_say_that_it_is_the_end() {
+    let mut lab = Lab::with_profile(Personality::linux(), &Profile::linux());
+    let (client, server) = lab.connected();
+    let Output::Pipe([_, writer]) = lab.answer(1, Call::Pipe).output else {
+        panic!("no pipe");
+    };
+    lab.value(0, send(client, 100, MsgFlags::OOB));
+    lab.run(10);
+    let splice = |len| Call::Splice {
+        from: server,
+        to: writer,
+        len,
+        nonblocking: false,
+    };
+    assert_eq!(lab.value(1, splice(99)), 99);
+    assert_eq!(lab.value(1, splice(1)), 0);
+}

@@ -97,22 +97,29 @@ impl Lab {
 
     /// Octets of text in each segment that host `who` sends now; the other one receives them.
     pub fn texts_sent(&mut self, who: usize) -> Vec<u32> {
+        let text = |ip: &Vec<u8>| {
+            let headers = usize::from(ip[0] & 15) * 4 + usize::from(ip[32] >> 4) * 4;
+            let whole = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
+            (whole - headers) as u32
+        };
+        self.packets_sent(who).iter().map(text).collect()
+    }
+
+    /// The packets that host `who` sends now; the other one receives them.
+    pub fn packets_sent(&mut self, who: usize) -> Vec<Vec<u8>> {
         let [a, b] = &mut self.hosts;
         let (host, peer, device) = match who {
             0 => (a, b, &mut self.cable.a),
             _ => (b, a, &mut self.cable.b),
         };
         host.stack.transmit(self.now, device);
-        let mut texts = Vec::new();
+        let mut packets = Vec::new();
         let mut sees = |frame: &[u8], csum_ok| {
-            let ip = &frame[14..];
-            let headers = usize::from(ip[0] & 15) * 4 + usize::from(ip[32] >> 4) * 4;
-            let whole = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-            texts.push((whole - headers) as u32);
+            packets.push(frame[14..].to_vec());
             peer.stack.receive(self.now, frame, csum_ok);
         };
         while device.take(&mut sees).is_some() {}
-        texts
+        packets
     }
 
     /// The server answers no SYN, as if it heard none.

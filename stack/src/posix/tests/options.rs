@@ -1,5 +1,7 @@
 //! Options and `TCP_INFO`.
 
+use alloc::vec::Vec;
+
 use super::lab::{Lab, SERVER, accept, at, octets, read, recv, send, write};
 use crate::api::CaState;
 use crate::event::TcpState;
@@ -207,4 +209,80 @@ fn time_held_up_by_the_peers_window_is_told() {
         (info.rwnd_limited..=120 * MS).contains(&info.busy_time),
         "{info:?}"
     );
+}
+
+#[test]
+fn the_ip_header_is_as_the_application_wants_it_but_for_its_two_bits_of_ecn() {
+    let mut lab = Lab::new(Personality::posix());
+    let (client, _) = lab.connected();
+    let header = |lab: &mut Lab, who| {
+        let packets = lab.packets_sent(who);
+        packets.iter().map(|ip| (ip[1], ip[8])).collect::<Vec<_>>()
+    };
+    lab.value(0, write(client, 10));
+    assert_eq!(header(&mut lab, 0), [(0, 64)]);
+    lab.set(0, client, Level::Ip, "IP_TOS", 0xE3);
+    lab.set(0, client, Level::Ip, "IP_TTL", 6);
+    lab.set(0, client, Level::Tcp, "TCP_NODELAY", 1);
+    lab.value(0, write(client, 10));
+    assert_eq!(header(&mut lab, 0), [(0xE0, 6)]);
+    lab.set(0, client, Level::Ip, "IP_TTL", -1);
+    lab.value(0, write(client, 10));
+    assert_eq!(header(&mut lab, 0), [(0xE0, 64)]);
+}
+
+#[test]
+fn resets_of_a_socket_that_is_only_bound_are_as_it_wants_them() {
+    let mut lab = Lab::new(Personality::posix());
+    // Both know each other before.
+    let (client, _) = lab.connected();
+    lab.value(0, Call::Close { fd: client });
+    lab.run(10);
+    let fd = lab.socket(1, Status::empty());
+    let address = at("0.0.0.0:99");
+    lab.value(1, Call::Bind { fd, address });
+    lab.set(1, fd, Level::Ip, "IP_TTL", 4);
+    let resets = |lab: &mut Lab| {
+        let fd = lab.socket(0, Status::NONBLOCK);
+        let address = at("10.0.0.2:99");
+        lab.error(0, Call::Connect { fd, address });
+        lab.packets_sent(0);
+        let packets = lab.packets_sent(1);
+        packets.iter().map(|ip| ip[8]).collect::<Vec<_>>()
+    };
+    assert_eq!(resets(&mut lab), [4]);
+    lab.value(1, Call::Close { fd });
+    assert_eq!(resets(&mut lab), [64]);
+}
+
+#[test]
+fn an_established_connections_segments_can_be_made_smaller_where_that_is_the_habit() {
+    for (profile, answer, mss) in [
+        (Profile::freebsd(), None, 1_000),
+        (Profile::linux(), None, 1_448),
+    ] {
+        let mut lab = Lab::with_profile(Personality::posix(), &profile);
+        let (client, _) = lab.connected();
+        let set = lab.set(0, client, Level::Tcp, "TCP_MAXSEG", 1_012);
+        assert_eq!(set.errno, answer);
+        let got = lab.get(0, client, Level::Tcp, "TCP_MAXSEG");
+        assert_eq!(got, OptionValue::Int(mss));
+    }
+    let mut lab = Lab::with_profile(Personality::freebsd(), &Profile::freebsd());
+    let (client, _) = lab.connected();
+    let set = lab.set(0, client, Level::Tcp, "TCP_MAXSEG", 1_461);
+    assert_eq!(set.errno, Some(Errno::EINVAL));
+}
+
+#[test]
+fn connections_are_kept_alive_unasked_where_that_is_the_habit() {
+    for (profile, alive) in [(Profile::freebsd(), 1), (Profile::linux(), 0)] {
+        let mut lab = Lab::with_profile(Personality::posix(), &profile);
+        let (client, _) = lab.connected();
+        lab.set(0, client, Level::Tcp, "TCP_KEEPIDLE", 1);
+        lab.run(900);
+        assert_eq!(lab.packets_sent(0).len(), 0);
+        lab.now = lab.now.plus(200 * MS);
+        assert_eq!(lab.packets_sent(0).len(), alive);
+    }
 }

@@ -7,34 +7,37 @@ use super::{Acked, Algorithm, Window};
 use crate::profile::MS;
 
 /// CUBIC's memory: the last loss, and the epoch of congestion avoidance since then.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cubic {
-    /// When the epoch began; never: it has not.
-    start: Instant,
+    /// When the epoch began, if it has: milliseconds, which come round after seven weeks.
+    start: Option<u32>,
     /// K, milliseconds: how long the curve takes to come back to W_max.
     k: u32,
     /// W_max, or the window at which the epoch began if that is larger.
     origin: u32,
     /// W_est: what Reno would have by now (RFC 9438, 4.3).
     reno: u32,
+    /// What is left of W_est's growth, and of the window's.
+    rests: [Rest; 2],
+    /// When the window was steered last, in milliseconds: what lies between was a pause of the application's.
+    steered: u32,
     /// The window before the last loss, lowered for fast convergence; 0: no loss yet.
     w_max: u32,
     /// cwnd_prior: the window before the last loss.
     prior: u32,
 }
 
-const NEVER: Instant = Instant(u64::MAX);
+/// The part of a quotient that does not make an octet yet: without it a window of thousands of segments, each of which
+/// earns less than an octet, would never grow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest(u16);
 
-impl Default for Cubic {
-    fn default() -> Cubic {
-        Cubic {
-            start: NEVER,
-            k: 0,
-            origin: 0,
-            reno: 0,
-            w_max: 0,
-            prior: 0,
-        }
+impl Rest {
+    /// The whole octets of `n / d`, with what was left before.
+    fn divide(&mut self, n: u128, d: u64) -> u32 {
+        let octets = (n << 16) / u128::from(d.max(1)) + u128::from(self.0);
+        self.0 = octets as u16;
+        u32::try_from(octets >> 16).unwrap_or(u32::MAX)
     }
 }
 
@@ -43,7 +46,8 @@ impl Cubic {
         // RFC 9438, 4.2: K = cbrt((W_max - cwnd_epoch) / C), with C = 0.4 segments a second cubed.
         let distance = u64::from(self.w_max.saturating_sub(window.cwnd));
         self.k = cube_root(distance * 2_500_000_000 / u64::from(window.smss)) as u32;
-        self.start = now;
+        self.start = Some(milliseconds(now));
+        self.rests = Default::default();
         self.origin = self.w_max.max(window.cwnd);
         self.reno = window.cwnd;
     }
@@ -66,7 +70,7 @@ impl Cubic {
 
 impl Algorithm for Cubic {
     fn avoid(&mut self, window: &mut Window, acked: &Acked) {
-        if self.start == NEVER {
+        if self.start.is_none() {
             self.begin_epoch(window, acked.now);
         }
         let (cwnd, smss) = (u64::from(window.cwnd), u64::from(window.smss));
@@ -77,9 +81,11 @@ impl Algorithm for Cubic {
         } else {
             (1, 1)
         };
-        let step = smss * octets * num / (cwnd * den);
-        self.reno = self.reno.saturating_add(step as u32);
-        let t = acked.now.since(self.start) / MS;
+        let step = u128::from(smss * num) * u128::from(octets);
+        let step = self.rests[0].divide(step, cwnd * den);
+        self.reno = self.reno.saturating_add(step);
+        self.steered = milliseconds(acked.now);
+        let t = u64::from(self.steered.wrapping_sub(self.start.unwrap_or_default()));
         if self.curve(t, window.smss) < self.reno {
             window.grow(self.reno.saturating_sub(window.cwnd));
             return;
@@ -87,7 +93,16 @@ impl Algorithm for Cubic {
         // RFC 9438, 4.4 and 4.5: towards the curve a round trip ahead, by no more than half of the window.
         let ahead = self.curve(t + acked.srtt / MS, window.smss);
         let target = u64::from(ahead).clamp(cwnd, cwnd + cwnd / 2);
-        window.grow(((target - cwnd) * octets / cwnd) as u32);
+        let step = u128::from(target - cwnd) * u128::from(octets);
+        window.grow(self.rests[1].divide(step, cwnd));
+    }
+
+    fn paused(&mut self, now: Instant) {
+        let now = milliseconds(now);
+        if let Some(start) = &mut self.start {
+            *start = start.wrapping_add(now.wrapping_sub(self.steered));
+        }
+        self.steered = now;
     }
 
     fn threshold(&mut self, window: &Window, flight: u32) -> u32 {
@@ -98,10 +113,14 @@ impl Algorithm for Cubic {
             window.cwnd
         };
         self.prior = window.cwnd;
-        self.start = NEVER;
+        self.start = None;
         // RFC 9438, 4.6: beta is 0.7.
         (u64::from(flight) * 7 / 10) as u32
     }
+}
+
+fn milliseconds(now: Instant) -> u32 {
+    (now.0 / MS) as u32
 }
 
 /// The greatest integer whose cube is not above `n`.
@@ -167,6 +186,75 @@ mod tests {
         assert!((98_000..103_000).contains(&back), "{back}");
         let beyond = grow(&mut cubic, &mut window, 4 * SEC, 4);
         assert!(beyond > 115_000, "{beyond}");
+    }
+
+    /// RFC 9438, figure 1, in segments and seconds.
+    fn oracle(w_max: f64, epoch: f64, t: f64) -> f64 {
+        let k = ((w_max - epoch) / 0.4).cbrt();
+        0.4 * (t - k).powi(3) + w_max
+    }
+
+    #[test]
+    fn the_curve_is_that_of_the_specification_within_a_segment() {
+        for (w_max, smss) in [(100, 1460), (1_000, 536), (20_000, 1448), (7_000, 8_948)] {
+            let mut cubic = Cubic::default();
+            let mut window = Window {
+                cwnd: w_max * smss,
+                ssthresh: 0,
+                smss,
+            };
+            window.cwnd = cubic.threshold(&window, window.cwnd);
+            cubic.begin_epoch(&window, Instant(5 * SEC));
+            let epoch = f64::from(window.cwnd) / f64::from(smss);
+            for t in (0..40_000).step_by(70) {
+                let ours = f64::from(cubic.curve(t, smss)) / f64::from(smss);
+                let wanted = oracle(w_max.into(), epoch, t as f64 / 1000.0);
+                assert!((ours - wanted).abs() < 1.0, "{t} ms: {ours}, {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_window_follows_the_curve_though_no_ack_earns_an_octet() {
+        let smss = 1000;
+        let mut cubic = Cubic::default();
+        let mut window = Window {
+            cwnd: 5_000 * smss,
+            ssthresh: 0,
+            smss,
+        };
+        window.cwnd = cubic.threshold(&window, window.cwnd);
+        for round in 0..200 {
+            let t = round as f64 / 10.0;
+            for _ in 0..window.cwnd / smss {
+                let acked = Acked {
+                    octets: smss,
+                    now: Instant(round * 100 * MS),
+                    srtt: 100 * MS,
+                    rtt: None,
+                    una: SeqNumber(0),
+                    max: SeqNumber(0),
+                };
+                cubic.avoid(&mut window, &acked);
+            }
+            // Between the curve now and a round trip ahead.
+            let at = |t| oracle(5_000.0, 3_500.0, t);
+            let ours = f64::from(window.cwnd) / f64::from(smss);
+            assert!(
+                at(t) - 1.0 < ours && ours < at(t + 0.1) + 1.0,
+                "{t} s: {ours}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_curve_does_not_go_on_while_the_application_pauses() {
+        let (mut cubic, mut window) = after_a_loss();
+        let before = grow(&mut cubic, &mut window, 0, 2);
+        cubic.paused(Instant(60 * SEC));
+        let mut other = (cubic, window);
+        let resumed = grow(&mut other.0, &mut other.1, 60 * SEC, 1);
+        assert!((before..before + 10_000).contains(&resumed), "{resumed}");
     }
 
     #[test]

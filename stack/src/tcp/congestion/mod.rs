@@ -68,6 +68,8 @@ pub struct Acked {
 pub trait Algorithm {
     /// Congestion avoidance: grows the window.
     fn avoid(&mut self, window: &mut Window, acked: &Acked);
+    /// The window was not used until now, so it did not grow either.
+    fn paused(&mut self, _now: Instant) {}
     /// A loss: what the slow-start threshold becomes, with so many octets in flight.
     fn threshold(&mut self, window: &Window, flight: u32) -> u32;
 }
@@ -138,11 +140,16 @@ impl Controller {
         self.window.smss = smss;
     }
 
-    /// New octets were acknowledged outside fast recovery, while `flight` octets were out: a window that was not used
-    /// does not grow (RFC 9438, 5.8).
+    /// Whether slow start goes on.
+    pub fn in_slow_start(&self) -> bool {
+        self.window.in_slow_start()
+    }
+
+    /// New octets were acknowledged outside fast recovery, while `flight` octets were out, in slow start the most that
+    /// were in this round trip: a window that was not used does not grow (RFC 9438, 5.8).
     pub fn acknowledged(&mut self, acked: &Acked, flight: u32, profile: &TcpProfile) {
         if self.window.in_slow_start() {
-            if flight.saturating_mul(2) >= self.window.cwnd {
+            if flight.saturating_mul(2) > self.window.cwnd {
                 self.slow_start(acked, &profile.growth);
             }
         } else if flight.saturating_add(self.window.smss) >= self.window.cwnd {
@@ -151,6 +158,16 @@ impl Controller {
                 Chosen::Reno(a) => a.avoid(window, acked),
                 Chosen::Cubic(a) => a.avoid(window, acked),
             }
+        } else {
+            self.paused(acked.now);
+        }
+    }
+
+    /// RFC 9438, 4.2: time in which the application, not the window, was the limit does not count.
+    fn paused(&mut self, now: Instant) {
+        match &mut self.chosen {
+            Chosen::Reno(a) => a.paused(now),
+            Chosen::Cubic(a) => a.paused(now),
         }
     }
 
@@ -158,10 +175,14 @@ impl Controller {
     /// somebody watches for its end.
     fn slow_start(&mut self, acked: &Acked, growth: &Congestion) {
         let window = &mut self.window;
-        let mut octets = acked
-            .octets
-            .min(growth.most_per_ack.saturating_mul(window.smss));
-        if window.ssthresh == MOST && growth.slow_start != SlowStart::UntilLoss {
+        let first = window.ssthresh == MOST;
+        let most = if first {
+            growth.most_per_ack
+        } else {
+            growth.most_per_ack_later
+        };
+        let mut octets = acked.octets.min(most.saturating_mul(window.smss));
+        if first && growth.slow_start != SlowStart::UntilLoss {
             let watch = self
                 .watch
                 .get_or_insert_with(|| Box::new(Watch::new(growth.slow_start)));
@@ -231,7 +252,8 @@ impl Controller {
     }
 
     /// Nothing was sent for longer than the RTO: restart window (RFC 5681, 4.1).
-    pub fn idle(&mut self, profile: &TcpProfile) {
+    pub fn idle(&mut self, now: Instant, profile: &TcpProfile) {
+        self.paused(now);
         if !profile.growth.restart_after_idle {
             return;
         }

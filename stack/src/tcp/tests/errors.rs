@@ -163,3 +163,27 @@ fn messages_about_what_is_not_under_way_are_counted() {
     icmp(&mut solo, 5_000, IcmpError::HostUnreachable);
     assert_eq!(solo.host.tcp.out_of_window_icmps(), 1);
 }
+
+#[test]
+fn the_application_can_set_when_its_connection_is_given_up() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    let option = crate::api::SocketOption::UserTimeout(3_000);
+    solo.host.tcp.set_option(socket, option).expect("owned");
+    solo.host.tcp.send(solo.now, socket, b"x").expect("room");
+    let sent = solo.sent_within(60 * SEC);
+    assert!(sent.last().expect("a reset").0 <= 4_000, "{sent:?}");
+    let error = solo.host.tcp.take_error(socket);
+    assert_eq!(error, Some(SocketError::ETIMEDOUT));
+}
+
+#[test]
+fn an_application_can_ask_how_often_its_text_was_sent_again() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.host.tcp.send(solo.now, socket, b"x").expect("room");
+    solo.sent_within(8 * SEC);
+    let now = solo.now;
+    let info = solo.host.tcp.info(now, socket).expect("owned");
+    // RFC 9293, 3.8.3: R1 is three retransmissions.
+    assert_eq!(info.retransmits, Profile::default().tcp.r1_retransmits);
+    assert_eq!(info.retransmits, 3);
+}

@@ -328,3 +328,30 @@ fn what_a_small_segment_waits_for_is_the_profile_s_choice() {
     // Nothing was out when the first write came; something was when the next one did.
     assert_eq!(sent(Nagle::OutBefore), [2, 0, 0]);
 }
+
+#[test]
+fn keep_alives_begin_after_the_time_that_the_application_sets() {
+    use crate::api::SocketOption;
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for option in [SocketOption::KeepIdle(30), SocketOption::KeepAlive(true)] {
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    let probes = solo.sent_within(60 * SEC);
+    assert_eq!(probes, [(30_000, ". 0:0(0) ack 1".into())]);
+}
+
+#[test]
+fn the_hop_limit_is_the_application_s_choice() {
+    use crate::api::SocketOption;
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    let ttl = |solo: &mut Solo| {
+        solo.host.tcp.send(solo.now, socket, b"x").expect("room");
+        let packets = solo.host.transmit(solo.now);
+        packets[0].0.ttl
+    };
+    assert_eq!(ttl(&mut solo), 64);
+    solo.inject(seg(".", 1).ack(2));
+    let option = SocketOption::HopLimit(Some(9));
+    solo.host.tcp.set_option(socket, option).expect("owned");
+    assert_eq!(ttl(&mut solo), 9);
+}

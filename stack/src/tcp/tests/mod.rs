@@ -14,6 +14,7 @@
 //! - `syn_cookie`: connections that are not kept while they are half open
 //! - `urgent`: a mark in the stream
 //! - `udp_tunnel`: segments in datagrams
+//! - `mtu_probe`: what a path takes, without ICMP
 //! - `requirements`: the table of RFC 9293 names tests that exist
 //! - `chaos`: any calls in any order
 //! - `stream`: whatever the network does, the stream arrives
@@ -26,6 +27,7 @@ mod fast_open;
 mod flow;
 mod hostile;
 mod loss;
+mod mtu_probe;
 mod opening;
 mod profiles;
 mod recovery;

@@ -196,3 +196,26 @@ fn groups_are_refused_in_both_versions() {
         Err(SocketError::EADDRNOTAVAIL)
     );
 }
+
+#[test]
+fn the_segment_size_stands_in_syn_segments_and_nowhere_else() {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.connect(solo.now, at(PEER));
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    let syn = solo.sent_bytes();
+    assert_eq!(syn[0][20..24], [2, 4, 5, 0xB4]);
+    solo.show(&syn[0]);
+    solo.inject(seg("S.", 0).ack(1).options(&[2, 4, 5, 0xB4]));
+    solo.host.tcp.send(solo.now, socket, b"x").expect("room");
+    let later = solo.sent_bytes();
+    assert!(!later.is_empty());
+    assert!(later.iter().all(|bytes| bytes[12] >> 4 == 5), "no options");
+}
+
+#[test]
+fn a_reset_may_hold_text() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    solo.inject(seg("R", 1).text(b"why"));
+    let error = solo.host.tcp.take_error(socket);
+    assert_eq!(error, Some(SocketError::ECONNRESET));
+}

@@ -35,7 +35,10 @@ fn every_test_that_the_table_names_exists() {
         &mut text,
     );
     for row in rows() {
-        if row[4].starts_with("by ") || row[4].starts_with("open") {
+        if ["by ", "open", "not done"]
+            .iter()
+            .any(|w| row[4].starts_with(w))
+        {
             continue;
         }
         let names: Vec<&str> = row[4].split('`').skip(1).step_by(2).collect();

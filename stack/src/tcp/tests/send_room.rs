@@ -1,6 +1,6 @@
 //! How much is taken of a write where memory is charged by chunks, and when a writer is woken.
 
-use crate::api::{Ready, SocketId, SocketOption};
+use crate::api::{Ready, SocketError, SocketId, SocketOption};
 use crate::profile::Profile;
 use crate::profile::sockets::Charge;
 
@@ -38,7 +38,10 @@ fn send(solo: &mut Solo, socket: SocketId, octets: usize) -> usize {
 fn whole_chunks_are_taken_as_long_as_the_charge_is_below_the_limit() {
     // Ten segments leave at once; then come chunks of half the peer's window.
     let (mut solo, socket) = accepted(50_000, 2);
-    assert_eq!(send(&mut solo, socket, 59_000), 58_000);
+    let data = alloc::vec![0; 59_000];
+    let tcp = &mut solo.host.tcp;
+    assert_eq!(tcp.send(solo.now, socket, &data), Ok(58_000));
+    assert_eq!(tcp.send(solo.now, socket, &data), Err(SocketError::EAGAIN));
     assert_eq!(send(&mut solo, socket, 1_000), 0);
     let (mut solo, socket) = accepted(50_000, 2);
     assert_eq!(send(&mut solo, socket, 500), 500);

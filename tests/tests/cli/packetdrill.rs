@@ -1,0 +1,174 @@
+//! packetdrill scripts on the command line: what is said of those that pass, fail, are skipped or are none.
+
+use serde_json::Value;
+
+use crate::bench::{Bench, stderr, stdout};
+
+/// A script that passes: a connection is taken, and closed.
+const GOOD: &str = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 9000 <mss 1000>
++0 > S. 0:0(0) ack 1 <...>
++.1 < . 1:1(0) ack 1 win 9000
++0 accept(3, ..., ...) = 4
++0 close(4) = 0
++0 > F. 1:1(0) ack 1
+";
+
+/// Another one, whose last line is not what happens.
+fn failing() -> String {
+    GOOD.replace("> F. 1:1(0) ack 1", "> F. 1:1(0) ack 7")
+}
+
+fn bench() -> Bench {
+    let bench = Bench::empty();
+    bench.write("suite/a-good.pkt", GOOD);
+    bench.write("suite/b-bad.pkt", failing());
+    bench.write("suite/c-skipped.pkt", "0 fork() = 0\n");
+    bench.write("suite/d-known.pkt", failing());
+    bench.write("suite/d-known.exfail", "a bug\n");
+    bench
+}
+
+#[test]
+fn a_script_passes_and_says_so() {
+    let bench = Bench::empty();
+    bench.write("x.pkt", GOOD);
+    for path in ["raw", "xen"] {
+        let assert = bench.run(&["packetdrill", "x.pkt", "--path", path]).code(0);
+        assert_eq!(
+            stdout(&assert),
+            "PASS x.pkt\n1 passed, 0 failed, 0 skipped\n"
+        );
+        assert_eq!(stderr(&assert), "");
+    }
+    bench
+        .run(&["packetdrill", "x.pkt", "--profile", "rfc"])
+        .code(0);
+}
+
+#[test]
+fn a_failure_shows_line_expectation_and_what_came() {
+    let assert = bench().run(&["packetdrill", "suite/b-bad.pkt"]).code(1);
+    let said = stdout(&assert);
+    for words in [
+        "suite/b-bad.pkt:9: the packet's acknowledgement differs: expected 7, got 1",
+        "  expected  > F. 1:1(0) ack 7\n       got  > F. 1:1(0) ack 1\n",
+        "^^^^^",
+        "0.100000 close(…) = 0",
+        "  again: evilbit packetdrill suite/b-bad.pkt",
+        "0 passed, 1 failed, 0 skipped",
+    ] {
+        assert!(said.contains(words), "no {words:?} in:\n{said}");
+    }
+}
+
+#[test]
+fn each_ending_is_counted_apart_and_a_skip_has_its_reason() {
+    let assert = bench().run(&["packetdrill", "suite"]).code(1);
+    let said = stdout(&assert);
+    assert!(
+        said.contains("it uses what cannot be run: call:fork"),
+        "{said}"
+    );
+    let end = "1 failed as expected\n1 passed, 1 failed, 1 skipped\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+#[test]
+fn the_same_is_printed_whatever_runs_at_once() {
+    let bench = bench();
+    let on = |jobs: &str| stdout(&bench.run(&["packetdrill", "suite", "--jobs", jobs]));
+    assert_eq!(on("1"), on("7"));
+}
+
+#[test]
+fn json_is_an_object_a_line_with_a_hash_that_stays() {
+    let bench = bench();
+    let lines = || {
+        let assert = bench.run(&["packetdrill", "suite", "--json"]).code(1);
+        let said = stdout(&assert);
+        let lines = said.lines().map(|l| serde_json::from_str(l).expect(l));
+        lines.collect::<Vec<Value>>()
+    };
+    let once = lines();
+    assert_eq!(once, lines());
+    assert_eq!(once[0]["result"], "PASS");
+    assert_eq!(once[0]["trace"].as_str().map(str::len), Some(32));
+    assert_eq!(once[1]["failure"]["line"], 9);
+    assert_eq!(once[1]["failure"]["got"], "> F. 1:1(0) ack 1");
+    assert_eq!(once[3]["result"], "XFAIL");
+    assert_eq!(once[4]["failed_as_expected"], 1);
+}
+
+#[test]
+fn captures_are_written_and_what_the_script_forged_is_evil() {
+    let bench = bench();
+    let args = ["packetdrill", "suite/a-good.pkt", "--pcap", "captures"];
+    bench.run(&args).code(0);
+    let capture = std::fs::read(bench.path().join("captures/a-good.pcapng")).expect("written");
+    // An IPv4 header from the remote's address, with the evil bit; none from ours has it.
+    let header = |flags: u8, source: [u8; 4]| {
+        let of = |w: &&[u8]| w[0] == 0x45 && w[6] & 0x80 == flags && w[12..16] == source;
+        capture.windows(20).filter(of).count()
+    };
+    assert_eq!(header(0x80, [192, 0, 2, 1]), 2);
+    assert_eq!(header(0x80, [192, 168, 0, 1]), 0);
+    assert_eq!(header(0, [192, 168, 0, 1]), 2);
+}
+
+#[test]
+fn scripts_run_wherever_scenarios_do() {
+    let bench = bench();
+    bench.write("suite/x.kdl", crate::bench::GOOD);
+    let assert = bench.run(&["run", "suite", "--twice"]).code(1);
+    let said = stdout(&assert);
+    assert!(said.contains("PASS suite/x.kdl seed=7"), "{said}");
+    assert!(said.contains("PASS suite/a-good.pkt"), "{said}");
+    assert!(said.contains("FAIL suite/b-bad.pkt"), "{said}");
+    let args = ["test", "suite", "--filter", "a-good"];
+    let said = stdout(&bench.run(&args).code(0));
+    assert!(said.ends_with("1 passed, 0 failed, 4 skipped\n"), "{said}");
+    let said = stderr(
+        &bench
+            .run(&["run", "suite/a-good.pkt", "--seed", "1"])
+            .code(2),
+    );
+    assert!(said.contains("--seed is for scenarios"), "{said}");
+}
+
+#[test]
+fn what_is_no_script_is_refused_at_once() {
+    let long = "#".repeat(100 << 20);
+    let deep = format!("0 close({}) = 0", "[".repeat(100_000));
+    let backwards = "0 close(3) = 0\n1 close(3) = 0\n0.5 close(3) = 0\n";
+    for (bytes, words) in [
+        (&b""[..], "the script has no events"),
+        (&[0xff, 0x00, 0x80, 0x0a][..], "UTF-8"),
+        (long.as_bytes(), "long"),
+        (deep.as_bytes(), "nested more than"),
+        (backwards.as_bytes(), "time runs backwards"),
+    ] {
+        let bench = Bench::empty();
+        bench.write("x.pkt", bytes);
+        bench.refuses(&["packetdrill", "x.pkt"], &[words]);
+        bench.refuses(&["run", "x.pkt"], &[words]);
+    }
+    let bench = Bench::with("");
+    bench.refuses(&["packetdrill", "."], &["no script in this folder"]);
+    bench.refuses(&["packetdrill", "x.kdl"], &["not a script", ".pkt"]);
+    bench.refuses(&["packetdrill", "nowhere"], &["nowhere"]);
+    bench.refuses(&["packetdrill", ".", "--profile", "plan9"], &["plan9"]);
+    let bench = self::bench();
+    bench.refuses(&["packetdrill", "suite", "--filter", "zzz"], &["zzz"]);
+}
+
+#[test]
+fn a_bad_script_does_not_hide_the_others() {
+    let bench = bench();
+    bench.write("suite/e.pkt", "nonsense");
+    let assert = bench.run(&["packetdrill", "suite"]).code(2);
+    let said = stdout(&assert);
+    assert!(said.ends_with("1 passed, 1 failed, 1 skipped\n"), "{said}");
+}
