@@ -234,7 +234,7 @@ impl Connection {
             if opened {
                 self.deadlines.disarm(Timer::Persist);
                 self.marks -= Marks::PROBE;
-                self.rto.timeouts = 0;
+                self.rto.forget_timeouts();
             }
         }
     }

@@ -44,7 +44,7 @@ impl Connection {
             } else {
                 self.unanswered
             },
-            backoff: self.rto.timeouts,
+            backoff: self.rto.doublings(),
             rto: self.rto.timeout(profile),
             ato: profile.delayed_ack,
             snd_mss: smss,

@@ -144,7 +144,7 @@ impl Connection {
                 .undo(&undo.saved, pipe, news.delivered, shared.tcp());
             self.recovery.leave();
             self.recovery.point = una;
-            self.rto.timeouts = 0;
+            self.rto.forget_timeouts();
             shared.note(&self.tuple, TcpNote::Spurious, una);
             if self.deadlines.is_armed(Timer::Retransmit) {
                 let timeout = self.rto.timeout(shared.tcp());

@@ -23,6 +23,8 @@ pub struct Rto {
     pub since: Instant,
     /// Timeouts since something new was acknowledged.
     pub timeouts: u8,
+    /// Doublings in force: an ACK of what was sent twice ends none of them (Karn: RFC 6298, 5; RFC 9293, MUST-18).
+    doublings: u8,
 }
 
 impl Rto {
@@ -36,13 +38,14 @@ impl Rto {
             timed_at: NEVER,
             since: Instant(0),
             timeouts: 0,
+            doublings: 0,
         }
     }
 
     /// The timeout in force: doubled with each expiry, up to the cap (RFC 6298, 5.5). The very first one is what it is;
     /// every other one has the profile's slop.
     pub fn timeout(&self, profile: &TcpProfile) -> u64 {
-        let doublings = u32::from(self.timeouts.min(20));
+        let doublings = u32::from(self.doublings.min(20));
         let slop = if doublings == 0 && self.srtt == 0 {
             0
         } else {
@@ -80,6 +83,7 @@ impl Rto {
     /// The timer expired.
     pub fn back_off(&mut self) {
         self.timeouts = self.timeouts.saturating_add(1);
+        self.doublings = self.doublings.saturating_add(1);
         self.stop_timing();
     }
 
@@ -110,10 +114,23 @@ impl Rto {
     pub fn established(&mut self, syn_was_lost: bool, profile: &TcpProfile) {
         if syn_was_lost && self.srtt == 0 {
             self.base = profile.fallback_rto;
+            self.doublings = 0;
         }
     }
 
+    /// The timeouts were no sign of loss: the peer had its window shut, or the path was only slow.
+    pub fn forget_timeouts(&mut self) {
+        self.timeouts = 0;
+        self.doublings = 0;
+    }
+
+    /// Doublings in force.
+    pub fn doublings(&self) -> u8 {
+        self.doublings
+    }
+
     fn measure(&mut self, r: u64, profile: &TcpProfile) {
+        self.doublings = 0;
         if self.srtt == 0 {
             // RFC 6298, 2.2
             self.srtt = r;

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::icmp_names;
+use stack::profile::Profile;
+
 use crate::packetdrill::Script;
 use crate::packetdrill::ast::{Action, OptionLine};
 use crate::packetdrill::command::Command;
@@ -64,6 +66,8 @@ pub enum IpVersion {
 pub struct Config {
     pub dialect: Dialect,
     pub ip_version: IpVersion,
+    /// The stack's profile, by its name: evilbit's own option, for scripts that are about no particular system.
+    pub profile: &'static str,
     /// The address of the stack under test.
     pub local: IpAddr,
     /// Bits of its network.
@@ -94,7 +98,7 @@ pub struct Config {
 }
 
 /// The options that a run heeds, or that say nothing to a machine that is simulated.
-pub const HEEDED: [&str; 21] = [
+pub const HEEDED: [&str; 22] = [
     "ip_version",
     "local_ip",
     "remote_ip",
@@ -116,6 +120,7 @@ pub const HEEDED: [&str; 21] = [
     "is_anyip",
     "send_omit_free",
     "no_cleanup",
+    "profile",
 ];
 
 const HINT: &str = "the options that a run heeds are listed by `evilbit packetdrill --list`";
@@ -155,6 +160,7 @@ impl Config {
         Config {
             dialect,
             ip_version,
+            profile: dialect.profile(),
             local,
             prefix,
             gateway,
@@ -187,6 +193,7 @@ impl Config {
                 let mask: Ipv4Addr = value(option)?;
                 self.prefix = u32::from(mask).leading_ones() as u8;
             }
+            "profile" => self.profile = profile(option)?,
             "bind_port" => self.bind_port = value(option)?,
             "connect_port" => self.connect_port = value(option)?,
             "mtu" => self.mtu = value::<u16>(option)?.into(),
@@ -254,6 +261,12 @@ fn ip_version(option: &OptionLine) -> Result<IpVersion, Problem> {
         Some("ipv4-mapped-ipv6" | "ipv4_mapped_ipv6") => Ok(IpVersion::Mapped),
         _ => Err(bad(option)),
     }
+}
+
+fn profile(option: &OptionLine) -> Result<&'static str, Problem> {
+    let value = option.value.as_deref();
+    let known = Profile::NAMES.iter().find(|name| Some(**name) == value);
+    known.copied().ok_or_else(|| bad(option))
 }
 
 /// An option's value, which may have the length of a network behind it.

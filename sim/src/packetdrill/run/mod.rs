@@ -115,7 +115,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Ok(config) => config,
         Err(problem) => return Verdict::skipped(problem.into()),
     };
-    let name = options.profile.as_deref().unwrap_or(dialect.profile());
+    let name = options.profile.as_deref().unwrap_or(config.profile);
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
     let profile = with_the_address_at_once(profile);
     let personality = match dialect {
