@@ -166,7 +166,6 @@ impl Connection {
         let back = clock.wrapping_sub(bits_of(self)) & ((1 << STAMP_BITS) - 1);
         self.stamps.offset = self.stamps.offset.wrapping_sub(back);
         let plan = Plan {
-            unit: None,
             why: Why::Syn,
             seq: iss,
             len: 0,
