@@ -141,7 +141,7 @@ pub struct PacketdrillArgs {
     /// Scripts (.pkt), or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// Run against this profile of the stack instead of that of the system that a script was written for.
+    /// Run against this profile of the stack, instead of that of the system whose settings a script makes, or `rfc`.
     #[arg(long, value_name = "P", value_parser = Profile::NAMES)]
     pub profile: Option<String>,
     /// The stack's way to the network: a bare device, or a vif of a domain on an emulated Xen machine.

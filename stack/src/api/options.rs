@@ -98,8 +98,6 @@ options! {
     FastOpenKeys([Option<[u8; 16]>; 2]),
     /// `SO_OOBINLINE`: the last urgent octet stays in the line
     OutOfBandInline(bool),
-    /// `SO_REUSEPORT`
-    ReusePort(bool),
     /// `SO_RCVLOWAT`, bytes: fewer make no socket readable
     RecvLowat(u32),
     /// `SO_PRIORITY`, which says something to queues of the device only
@@ -112,8 +110,6 @@ options! {
     TrafficClass(u8),
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`; none: the profile's
     HopLimit(Option<u8>),
-    /// `IP_RECVERR`, `IPV6_RECVERR`
-    RecvErrors(bool),
     /// `IP_FREEBIND`, `IPV6_FREEBIND`: bind to any address
     FreeBind(bool),
     /// `IPV6_V6ONLY`
@@ -140,8 +136,6 @@ options! {
     InQueue(bool),
     /// `TCP_NOOPT`: no options in our segments
     NoOptions(bool),
-    /// `TCP_DEFER_ACCEPT`, seconds; 0: off
-    DeferAccept(u32),
     /// `TCP_LINGER2`, seconds in FIN-WAIT-2 when nobody owns the connection; negative: none
     Linger2(i32),
 }

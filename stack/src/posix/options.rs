@@ -55,18 +55,15 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Socket, "SO_REUSEADDR", OptionName::ReuseAddr),
     (Level::Socket, "SO_LINGER", OptionName::Linger),
     (Level::Socket, "SO_OOBINLINE", OptionName::OutOfBandInline),
-    (Level::Socket, "SO_REUSEPORT", OptionName::ReusePort),
     (Level::Socket, "SO_RCVLOWAT", OptionName::RecvLowat),
     (Level::Socket, "SO_PRIORITY", OptionName::Priority),
     (Level::Socket, "SO_ZEROCOPY", OptionName::ZeroCopy),
     (Level::Socket, "SO_TIMESTAMPING", OptionName::Timestamping),
     (Level::Ip, "IP_TOS", OptionName::TrafficClass),
     (Level::Ip, "IP_TTL", OptionName::HopLimit),
-    (Level::Ip, "IP_RECVERR", OptionName::RecvErrors),
     (Level::Ip, "IP_FREEBIND", OptionName::FreeBind),
     (Level::Ipv6, "IPV6_TCLASS", OptionName::TrafficClass),
     (Level::Ipv6, "IPV6_UNICAST_HOPS", OptionName::HopLimit),
-    (Level::Ipv6, "IPV6_RECVERR", OptionName::RecvErrors),
     (Level::Ipv6, "IPV6_FREEBIND", OptionName::FreeBind),
     (Level::Ipv6, "IPV6_V6ONLY", OptionName::OnlyV6),
     (Level::Tcp, "TCP_NODELAY", OptionName::NoDelay),
@@ -100,7 +97,6 @@ const KEPT: &[(Level, &str, OptionName)] = &[
     (Level::Tcp, "TCP_NOTSENT_LOWAT", OptionName::NotSentLowat),
     (Level::Tcp, "TCP_INQ", OptionName::InQueue),
     (Level::Tcp, "TCP_NOOPT", OptionName::NoOptions),
-    (Level::Tcp, "TCP_DEFER_ACCEPT", OptionName::DeferAccept),
     (Level::Tcp, "TCP_LINGER2", OptionName::Linger2),
 ];
 
@@ -171,9 +167,7 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::KeepAlive => O::KeepAlive(on),
         N::ReuseAddr => O::ReuseAddr(on),
         N::OutOfBandInline => O::OutOfBandInline(on),
-        N::ReusePort => O::ReusePort(on),
         N::ZeroCopy => O::ZeroCopy(on),
-        N::RecvErrors => O::RecvErrors(on),
         N::FreeBind => O::FreeBind(on),
         N::OnlyV6 => O::OnlyV6(on),
         N::Cork => O::Cork(on),
@@ -201,7 +195,6 @@ pub fn to_set(name: OptionName, value: &OptionValue, len: u32) -> Result<SocketO
         N::KeepInit => O::KeepInit(within(int)?),
         // It is unsigned, and a program may write its bits with a sign.
         N::NotSentLowat => O::NotSentLowat(within(int & 0xFFFF_FFFF)?),
-        N::DeferAccept => O::DeferAccept(within(int)?),
         N::Linger2 => O::Linger2(within(int)?),
         N::Linger | N::FastOpenKeys | N::Signature => return Err(Errno::EINVAL),
     })
@@ -234,9 +227,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepAlive(on)
         | O::ReuseAddr(on)
         | O::OutOfBandInline(on)
-        | O::ReusePort(on)
         | O::ZeroCopy(on)
-        | O::RecvErrors(on)
         | O::FreeBind(on)
         | O::OnlyV6(on)
         | O::Cork(on)
@@ -258,8 +249,7 @@ pub fn to_get(option: SocketOption) -> OptionValue {
         | O::KeepInterval(number)
         | O::KeepInit(number)
         | O::NotSentLowat(number)
-        | O::FastOpen(number)
-        | O::DeferAccept(number) => i64::from(number),
+        | O::FastOpen(number) => i64::from(number),
         O::Linger2(seconds) => i64::from(seconds),
         O::Linger(seconds) => {
             return OptionValue::Linger {

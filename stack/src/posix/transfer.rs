@@ -151,8 +151,16 @@ impl Process {
                     && !progress.begun
                     && (fast_open || self.personality.implied_connect)
                 {
-                    sending.open(s, now, to, blocking, progress)?;
-                    attempt = match fast_open && !blocking {
+                    let tells = socket.connecting && self.personality.connect_tells_success;
+                    let opened = sending.open(s, now, to, blocking, progress);
+                    // As `connect` does, the first Fast Open after the one that was in progress succeeds.
+                    let connected = opened == Err(Errno::EISCONN) && tells;
+                    let begun = fast_open && matches!(opened, Ok(()) | Err(Errno::EINPROGRESS));
+                    self.descriptors.socket_mut(fd)?.connecting = begun && !blocking;
+                    if !connected {
+                        opened?;
+                    }
+                    attempt = match fast_open && !blocking && !connected {
                         true => return sent(progress),
                         false => sending.stream(s, now, progress),
                     };

@@ -72,7 +72,10 @@ impl Sockets for Stack {
 
     fn bind(&mut self, socket: SocketId, local: SocketAddr) -> Result<(), SocketError> {
         let local = plain(local);
-        check_local(&self.output, local)?;
+        let free = self.option(socket, OptionName::FreeBind);
+        if free != Ok(SocketOption::FreeBind(true)) {
+            check_local(&self.output, local)?;
+        }
         if is_udp(socket) {
             return self.udp.bind(socket, local, self.output.addresses());
         }

@@ -61,8 +61,6 @@ pub struct Rare {
     pub linger: Option<u32>,
     /// `SO_OOBINLINE`
     pub urgent_in_line: Option<bool>,
-    /// `SO_REUSEPORT`
-    pub reuse_port: bool,
     /// `SO_RCVLOWAT`; 0: not set
     pub recv_lowat: u32,
     /// `SO_PRIORITY`
@@ -73,8 +71,6 @@ pub struct Rare {
     pub timestamping: u32,
     /// `IP_TOS`, `IP_TTL`
     pub ip: IpChoice,
-    /// `IP_RECVERR`
-    pub recv_errors: bool,
     /// `IP_FREEBIND`
     pub free_bind: bool,
     /// `IPV6_V6ONLY`
@@ -99,8 +95,6 @@ pub struct Rare {
     pub in_queue: bool,
     /// `TCP_NOOPT`
     pub no_options: bool,
-    /// `TCP_DEFER_ACCEPT`, seconds; 0: off
-    pub defer_accept: u32,
     /// `TCP_LINGER2`, seconds
     pub linger2: Option<i32>,
 }
@@ -109,7 +103,6 @@ pub struct Rare {
 const UNSET: Rare = Rare {
     linger: None,
     urgent_in_line: None,
-    reuse_port: false,
     recv_lowat: 0,
     priority: 0,
     zero_copy: false,
@@ -118,7 +111,6 @@ const UNSET: Rare = Rare {
         traffic_class: 0,
         hop_limit: None,
     },
-    recv_errors: false,
     free_bind: false,
     only_v6: false,
     quick_ack: None,
@@ -131,7 +123,6 @@ const UNSET: Rare = Rare {
     not_sent_lowat: 0,
     in_queue: false,
     no_options: false,
-    defer_accept: 0,
     linger2: None,
 };
 
@@ -212,14 +203,12 @@ impl SocketOptions {
             N::MaxSeg => O::MaxSeg(self.max_seg),
             N::Cork => O::Cork(self.cork),
             N::OutOfBandInline => O::OutOfBandInline(self.urgent_in_line(profile)),
-            N::ReusePort => O::ReusePort(rare.reuse_port),
             N::RecvLowat => O::RecvLowat(rare.recv_lowat.max(1)),
             N::Priority => O::Priority(rare.priority),
             N::ZeroCopy => O::ZeroCopy(rare.zero_copy),
             N::Timestamping => O::Timestamping(rare.timestamping),
             N::TrafficClass => O::TrafficClass(rare.ip.traffic_class),
             N::HopLimit => O::HopLimit(Some(rare.ip.hops(profile))),
-            N::RecvErrors => O::RecvErrors(rare.recv_errors),
             N::FreeBind => O::FreeBind(rare.free_bind),
             N::OnlyV6 => O::OnlyV6(rare.only_v6),
             N::QuickAck => O::QuickAck(rare.quick_ack.unwrap_or(true)),
@@ -232,7 +221,6 @@ impl SocketOptions {
             N::NotSentLowat => O::NotSentLowat(rare.not_sent_lowat),
             N::InQueue => O::InQueue(rare.in_queue),
             N::NoOptions => O::NoOptions(rare.no_options),
-            N::DeferAccept => O::DeferAccept(rare.defer_accept),
             N::Linger2 => O::Linger2((self.fin_wait_2(profile) / SEC) as i32),
             N::RemoteUdpPort => O::RemoteUdpPort(self.udp_port),
             N::Signature
@@ -299,7 +287,6 @@ impl Rare {
         match option {
             O::OutOfBandInline(on) => self.urgent_in_line = Some(on),
             O::Linger(seconds) => self.linger = seconds,
-            O::ReusePort(on) => self.reuse_port = on,
             O::RecvLowat(bytes) => self.recv_lowat = bytes,
             O::Priority(priority) => self.priority = priority,
             O::ZeroCopy(on) => self.zero_copy = on,
@@ -307,7 +294,6 @@ impl Rare {
             O::TrafficClass(class) => self.ip.traffic_class = class,
             O::HopLimit(Some(0)) => return Err(SocketError::EINVAL),
             O::HopLimit(limit) => self.ip.hop_limit = limit,
-            O::RecvErrors(on) => self.recv_errors = on,
             O::FreeBind(on) => self.free_bind = on,
             O::OnlyV6(on) => self.only_v6 = on,
             O::QuickAck(on) => self.quick_ack = Some(on),
@@ -320,7 +306,6 @@ impl Rare {
             O::NotSentLowat(bytes) => self.not_sent_lowat = bytes,
             O::InQueue(on) => self.in_queue = on,
             O::NoOptions(on) => self.no_options = on,
-            O::DeferAccept(seconds) => self.defer_accept = seconds,
             O::Linger2(seconds) => self.linger2 = Some(seconds),
             O::SynCount(_)
             | O::KeepIdle(_)

@@ -371,7 +371,12 @@ impl Connection {
             return;
         };
         match out.early {
-            Early::Probe if self.recovery.phase == Phase::Open => self.marks |= Marks::TAIL_PROBE,
+            Early::Probe if self.recovery.phase == Phase::Open => {
+                self.marks |= Marks::TAIL_PROBE;
+                // RFC 8985, 7.3: the probe goes in place of a timeout that is due now.
+                let timeout = self.rto.timeout(shared.tcp());
+                self.deadlines.arm(Timer::Retransmit, now.plus(timeout));
+            }
             Early::Probe => {}
             Early::Reorder => {
                 let pipe = self.recovery.pipe();

@@ -87,7 +87,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         scenario: "scenarios/services/discard.kdl",
-        file: "stack/src/tcp/flight.rs",
+        file: "stack/src/tcp/flight/mod.rs",
         line: "s.marks |= SentMarks::HELD;",
         broken: "s.marks |= SentMarks::REPEATED;",
         why: "what the receiver holds is sent again with all the rest",

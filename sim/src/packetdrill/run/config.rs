@@ -42,13 +42,21 @@ impl Dialect {
             false => Dialect::Google,
         }
     }
+}
 
-    /// Its system's profile.
-    pub fn profile(self) -> &'static str {
-        match self {
-            Dialect::Google => "linux",
-            Dialect::Nplab => "freebsd",
-        }
+/// The profile of the system that a script was written for: settings are of one system or the other, and a script that
+/// makes none is about what the RFCs say.
+fn system(script: &Script, dialect: Dialect) -> &'static str {
+    let has_commands = script.init.is_some()
+        || script.cleanup.is_some()
+        || script
+            .events
+            .iter()
+            .any(|e| matches!(e.action, Action::Command(_)));
+    match dialect {
+        Dialect::Nplab => "freebsd",
+        Dialect::Google if has_commands => "linux",
+        Dialect::Google => "rfc",
     }
 }
 
@@ -135,6 +143,7 @@ impl Config {
             None => IpVersion::V4,
         };
         let mut config = Config::new(dialect, version);
+        config.profile = system(script, dialect);
         for option in &script.options {
             config.set(option)?;
         }
@@ -160,7 +169,7 @@ impl Config {
         Config {
             dialect,
             ip_version,
-            profile: dialect.profile(),
+            profile: "rfc",
             local,
             prefix,
             gateway,

@@ -83,7 +83,7 @@ const SEED: [u8; 32] = *b"a script decides all but the ISN";
 /// How a script is run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// The profile of the stack under test; without one, that of the system that the script was written for.
+    /// The profile of the stack under test; without one, that of the system that the script was written for, or `rfc`.
     pub profile: Option<String>,
     pub path: Path,
 }
@@ -118,9 +118,10 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
     let name = options.profile.as_deref().unwrap_or(config.profile);
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
     let profile = with_the_address_at_once(profile);
-    let personality = match dialect {
-        Dialect::Google => Personality::linux(),
-        Dialect::Nplab => Personality::freebsd(),
+    let personality = match name {
+        "linux" => Personality::linux(),
+        "freebsd" => Personality::freebsd(),
+        _ => Personality::posix(),
     };
     let environment = Environment::new(profile);
     let (profile, habits) = (environment.profile(), personality.clone());

@@ -169,3 +169,22 @@ fn data_on_the_syn_can_be_lent_too() {
     lab.run(100);
     assert_eq!(lab.error(0, error_queue(fd)), Errno::EAGAIN);
 }
+
+#[test]
+fn the_first_fast_open_after_the_one_in_progress_sends_and_the_next_is_refused() {
+    let mut profile = Profile::linux();
+    profile.tcp.fast_open.client = true;
+    let mut lab = Lab::with_profile(Personality::linux(), &profile);
+    lab.listener(Status::empty());
+    let fd = lab.socket(0, Status::NONBLOCK);
+    let call = Call::Send {
+        fd,
+        from: vec![Data::Zeros(500)],
+        flags: MsgFlags::FASTOPEN,
+        to: Some(at(SERVER)),
+    };
+    assert_eq!(lab.error(0, call.clone()), Errno::EINPROGRESS);
+    lab.run(100);
+    assert_eq!(lab.value(0, call.clone()), 500);
+    assert_eq!(lab.error(0, call), Errno::EISCONN);
+}

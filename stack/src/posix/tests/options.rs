@@ -286,3 +286,14 @@ fn connections_are_kept_alive_unasked_where_that_is_the_habit() {
         assert_eq!(lab.packets_sent(0).len(), alive);
     }
 }
+
+#[test]
+fn a_socket_binds_to_a_foreign_address_only_if_it_says_so() {
+    let mut lab = Lab::new(Personality::posix());
+    let fd = lab.socket(0, Status::empty());
+    let address = at("10.9.9.9:80");
+    let bind = Call::Bind { fd, address };
+    assert_eq!(lab.error(0, bind.clone()), Errno::EADDRNOTAVAIL);
+    lab.set(0, fd, Level::Ip, "IP_FREEBIND", 1);
+    assert_eq!(lab.value(0, bind), 0);
+}

@@ -219,3 +219,18 @@ fn a_reset_may_hold_text() {
     let error = solo.host.tcp.take_error(socket);
     assert_eq!(error, Some(SocketError::ECONNRESET));
 }
+
+#[test]
+fn a_listener_for_version_6_only_takes_nobody_of_version_4() {
+    for (only, answer) in [(false, "S. 0:0(0) ack 1"), (true, "R. 0:0(0) ack 1")] {
+        let mut solo = Solo::new(Profile::default());
+        let tcp = &mut solo.host.tcp;
+        let socket = tcp.socket().expect("room");
+        let option = crate::api::SocketOption::OnlyV6(only);
+        tcp.set_option(socket, option).expect("it is known");
+        tcp.bind(socket, at("[::]:80")).expect("free");
+        tcp.listen(socket, 1).expect("bound");
+        solo.inject(seg("S", 0));
+        assert_eq!(solo.sent(), [answer]);
+    }
+}

@@ -231,6 +231,17 @@ fn one_probe_goes_and_then_the_timer_has_its_turn() {
 }
 
 #[test]
+fn a_probe_goes_in_place_of_a_timeout_that_is_due_at_the_same_instant() {
+    let mut profile = Profile::default();
+    profile.tcp.min_rto = 300 * MS;
+    let mut s = Sender::new(profile, true, false);
+    s.send(1_000);
+    assert_eq!(s.within(700 * MS), [(300, 0), (600, 0)]);
+    assert_eq!(s.count(TcpNote::TailProbe), 1);
+    assert_eq!(s.count(TcpNote::RtoExpired), 1);
+}
+
+#[test]
 fn a_probe_that_repaired_the_loss_still_lowers_the_window() {
     let mut s = Sender::new(Profile::default(), true, false);
     s.send(3_000);
