@@ -46,8 +46,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         scenario: "scenarios/ipv6/blog6.kdl",
         file: "stack/src/tcp/agreed.rs",
-        line: "self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16;",
-        broken: "self.headers = IP_HEADERS[usize::from(ipv6) / 2] + HEADER_LEN as u16;",
+        line: "self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16 + tunnel;",
+        broken: "self.headers = IP_HEADERS[usize::from(ipv6) / 2] + HEADER_LEN as u16 + tunnel;",
         why: "the segment size forgets that IPv6's header is longer, and every full segment goes in pieces",
     },
     Mutant {

@@ -119,6 +119,12 @@ fn pings_and_pages_come_back_over_both_versions_of_ip() {
     };
     let service = Service::start(namespace, "tests/tests/real_peers/dual-stack.kdl", &[]);
     let page = &blog().pages["/"].body;
+    // The guest makes sure first that nobody else has its address: one second, and up to another before it asks.
+    let answers = |_| {
+        let ping = ["-c", "1", "-W", "1", "-6", "2001:db8::2"];
+        service.namespace.run("ping", &ping).status.success()
+    };
+    assert!((0..10).any(answers), "it never answers");
     for (version, host) in [("-6", "2001:db8::2"), ("-4", ADDRESS)] {
         let ping = ["-c", "5", "-i", "0.2", version, host];
         let ping = service.namespace.run("ping", &ping);
