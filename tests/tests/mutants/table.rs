@@ -89,7 +89,7 @@ pub const MUTANTS: &[Mutant] = &[
         scenario: "scenarios/services/discard.kdl",
         file: "stack/src/tcp/flight/mod.rs",
         line: "s.marks |= SentMarks::HELD;",
-        broken: "s.marks |= SentMarks::REPEATED;",
+        broken: "s.marks |= SentMarks::default();",
         why: "what the receiver holds is sent again with all the rest",
     },
     Mutant {
