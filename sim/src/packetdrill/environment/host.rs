@@ -25,7 +25,11 @@ pub struct RouteChange {
 /// What commands ask of the machine under test. What it cannot do it says, and the script fails.
 pub trait Host {
     /// The settings have changed.
-    fn set_profile(&mut self, profile: Rc<Profile>);
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Unsupported`] if the stack does not have what they ask for.
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure>;
 
     /// All TCP sockets, half-open connections counted.
     fn sockets(&self) -> Vec<Listed>;

@@ -127,7 +127,7 @@ impl Environment {
                     value: value.to_owned(),
                     why,
                 })?;
-                host.set_profile(self.profile());
+                host.set_profile(self.profile())?;
                 if let Effect::ProfileThenForget(_) = setting.effect {
                     host.forget_peers();
                 }

@@ -23,8 +23,9 @@ struct Noted {
 }
 
 impl Host for Noted {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure> {
         self.profile = Some(profile);
+        Ok(())
     }
     fn sockets(&self) -> Vec<Listed> {
         self.sockets.clone()

@@ -7,11 +7,12 @@ use stack::profile::Profile;
 use stack::tcp::Listed;
 
 use super::raw::Raw;
-use crate::packetdrill::environment::Host;
+use crate::packetdrill::environment::{Failure, Host};
 
 impl Host for Raw {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure> {
         self.stack.set_profile(profile);
+        Ok(())
     }
 
     fn sockets(&self) -> Vec<Listed> {
