@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use evilbit::packetdrill::environment::{Failure, Host};
-use evilbit::packetdrill::run::subject::{Making, Subject};
+use evilbit::packetdrill::environment::{Host, NoSuchSetting};
+use evilbit::packetdrill::run::subject::{Layout, Making, Subject};
 use evilbit::xen_abi::Instant;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::time::Instant as Then;
@@ -133,20 +133,22 @@ impl Subject for Smoltcp {
     fn host(&mut self) -> &mut dyn Host {
         self
     }
+
+    fn layout(&self) -> Layout {
+        Layout::AnyOrder
+    }
 }
 
 impl Host for Smoltcp {
     /// A setting that leaves everything as it was is no wish, and few others smoltcp can fulfil.
-    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure> {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         let mut known = Profile::clone(&self.profile);
         known.tcp.recv_buffer = profile.tcp.recv_buffer;
         known.tcp.send_buffer = profile.tcp.send_buffer;
         known.tcp.timestamps = profile.tcp.timestamps;
         // Profiles are compared by what they print: it is all that they hold.
         if format!("{known:?}") != format!("{profile:?}") {
-            return Err(Failure::Unsupported(
-                "be set to that: smoltcp has no such setting",
-            ));
+            return Err(NoSuchSetting);
         }
         obey(&mut self.net, &profile);
         self.profile = profile;

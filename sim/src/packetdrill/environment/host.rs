@@ -6,8 +6,14 @@ use std::rc::Rc;
 use stack::event::TcpState;
 use stack::profile::Profile;
 use stack::tcp::Listed;
+use thiserror::Error;
 
 use super::Failure;
+
+/// The stack under test cannot be set to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the stack cannot be set to that")]
+pub struct NoSuchSetting;
 
 /// What a route says about the way to a host; none: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +34,8 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// [`Failure::Unsupported`] if the stack does not have what they ask for.
-    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure>;
+    /// The stack does not have what they ask for.
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting>;
 
     /// All TCP sockets, half-open connections counted.
     fn sockets(&self) -> Vec<Listed>;

@@ -3,7 +3,7 @@
 
 use stack::profile::Profile;
 
-use super::{Environment, Failure, Host, freebsd, linux};
+use super::{Environment, Failure, Host, NoSuchSetting, freebsd, linux};
 
 /// A setting.
 pub struct Sysctl {
@@ -127,7 +127,11 @@ impl Environment {
                     value: value.to_owned(),
                     why,
                 })?;
-                host.set_profile(self.profile())?;
+                let told = host.set_profile(self.profile());
+                told.map_err(|NoSuchSetting| Failure::Untold {
+                    name: setting.name.to_owned(),
+                    value: value.to_owned(),
+                })?;
                 if let Effect::ProfileThenForget(_) = setting.effect {
                     host.forget_peers();
                 }

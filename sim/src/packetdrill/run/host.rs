@@ -7,10 +7,10 @@ use stack::profile::Profile;
 use stack::tcp::Listed;
 
 use super::raw::Raw;
-use crate::packetdrill::environment::{Failure, Host};
+use crate::packetdrill::environment::{Host, NoSuchSetting};
 
 impl Host for Raw {
-    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure> {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.stack.set_profile(profile);
         Ok(())
     }

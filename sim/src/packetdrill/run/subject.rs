@@ -11,6 +11,16 @@ use xenemu::abi::Instant;
 use super::config::Config;
 use crate::packetdrill::environment::Host;
 
+/// How the options of a segment are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Octet by octet, as the tools do: scripts know how their system lays options out.
+    #[default]
+    Exact,
+    /// In any order and with any padding, of which no RFC prescribes one (RFC 9293, 3.1): for a stack of another system.
+    AnyOrder,
+}
+
 /// What a stack under test is made for.
 pub struct Making<'a> {
     /// Its addresses and its MTU.
@@ -41,4 +51,8 @@ pub trait Subject {
     fn end(&mut self) -> Result<(), String>;
     /// What commands see of it.
     fn host(&mut self) -> &mut dyn Host;
+    /// Which liberties its segments have from what scripts say.
+    fn layout(&self) -> Layout {
+        Layout::Exact
+    }
 }

@@ -26,7 +26,7 @@ use xenemu::{
 
 use super::config::Config;
 use super::subject::Subject;
-use crate::packetdrill::environment::{Failure, Host};
+use crate::packetdrill::environment::{Host, NoSuchSetting};
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -302,7 +302,7 @@ impl Subject for Xen {
 }
 
 impl Host for Xen {
-    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), Failure> {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.ask(self.last(), move |_, stack| stack.set_profile(profile));
         Ok(())
     }
