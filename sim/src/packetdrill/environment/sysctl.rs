@@ -120,7 +120,7 @@ impl Environment {
     /// Writes a setting.
     pub fn set(&mut self, host: &mut dyn Host, name: &str, value: &str) -> Result<(), Failure> {
         let setting = find(name).ok_or_else(|| Failure::UnknownSysctl(name.to_owned()))?;
-        match setting.effect {
+        let told = match setting.effect {
             Effect::Profile(apply) | Effect::ProfileThenForget(apply) => {
                 apply(&mut self.profile, Value(value)).map_err(|why| Failure::BadValue {
                     name: setting.name.to_owned(),
@@ -128,19 +128,22 @@ impl Environment {
                     why,
                 })?;
                 let told = host.set_profile(self.profile());
-                told.map_err(|NoSuchSetting| Failure::Untold {
-                    name: setting.name.to_owned(),
-                    value: value.to_owned(),
-                })?;
                 if let Effect::ProfileThenForget(_) = setting.effect {
                     host.forget_peers();
                 }
+                told
             }
-            Effect::ForgetPeers => host.forget_peers(),
-            Effect::Nothing(_) => {}
-        }
+            Effect::ForgetPeers => {
+                host.forget_peers();
+                Ok(())
+            }
+            Effect::Nothing(_) => Ok(()),
+        };
         self.values.insert(setting.name, value.to_owned());
-        Ok(())
+        told.map_err(|NoSuchSetting| Failure::Untold {
+            name: setting.name.to_owned(),
+            value: value.to_owned(),
+        })
     }
 
     /// Remembers what a setting says, for [`Environment::restore`].
