@@ -66,7 +66,10 @@ pub struct SmolSockets {
     // Only asking for its deadline already takes it mutably.
     pub interface: RefCell<Interface>,
     pub set: SocketSet<'static>,
+    /// What `SO_RCVBUF` says until it is set: where a buffer begins that may grow.
     pub recv_buffer: usize,
+    /// How far it may. smoltcp's do not grow: it gets this at once, since the window scale is chosen for it.
+    pub recv_most: Option<usize>,
     pub send_buffer: usize,
     pub timestamps: Option<fn() -> u32>,
     entries: BTreeMap<u32, Entry>,
@@ -140,6 +143,7 @@ impl SmolSockets {
             interface: RefCell::new(interface),
             set: SocketSet::new(Vec::new()),
             recv_buffer: 0,
+            recv_most: None,
             send_buffer: 0,
             timestamps: None,
             entries: BTreeMap::new(),
@@ -281,9 +285,10 @@ impl SmolSockets {
             Some(SocketOption::RecvBuffer(size) | SocketOption::SendBuffer(size)) => *size,
             _ => otherwise,
         };
+        let received = self.recv_most.unwrap_or(self.recv_buffer);
         let buffer = |len: usize| SocketBuffer::new(vec![0; len.max(1)]);
         let mut socket = Socket::new(
-            buffer(size(OptionName::RecvBuffer, self.recv_buffer)),
+            buffer(size(OptionName::RecvBuffer, received)),
             buffer(size(OptionName::SendBuffer, self.send_buffer)),
         );
         socket.set_tsval_generator(self.timestamps);

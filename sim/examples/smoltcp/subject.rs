@@ -85,6 +85,7 @@ impl Smoltcp {
 /// Takes from a profile what smoltcp has.
 fn obey(net: &mut SmolSockets, profile: &Profile) {
     net.recv_buffer = profile.tcp.recv_buffer;
+    net.recv_most = profile.tcp.buffers.recv_most;
     net.send_buffer = profile.tcp.send_buffer;
     net.timestamps = profile.tcp.timestamps.then_some(timestamp as fn() -> u32);
 }
@@ -144,7 +145,6 @@ impl Host for Smoltcp {
     fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         let mut known = Profile::clone(&self.profile);
         known.tcp.recv_buffer = profile.tcp.recv_buffer;
-        // It is for windows that grow, and smoltcp's do not.
         known.tcp.buffers.recv_most = profile.tcp.buffers.recv_most;
         known.tcp.send_buffer = profile.tcp.send_buffer;
         known.tcp.timestamps = profile.tcp.timestamps;
