@@ -1,5 +1,9 @@
 //! Someone else's stack under the same scripts: smoltcp, by the example's own code.
 
+#[path = "../examples/smoltcp/calls.rs"]
+mod calls;
+#[path = "../examples/smoltcp/entry.rs"]
+mod entry;
 #[path = "../examples/smoltcp/sockets.rs"]
 mod sockets;
 #[path = "../examples/smoltcp/subject.rs"]
