@@ -159,7 +159,8 @@ fn pairs(
     mut theirs: impl FnMut() -> f64,
 ) -> Figure {
     // The first turn warms caches and grows buffers.
-    (ours(), theirs());
+    ours();
+    theirs();
     let pairs: Vec<(f64, f64)> = (0..count).map(|_| (ours(), theirs())).collect();
     Figure::of(&pairs, unit)
 }
