@@ -6,6 +6,7 @@
 //! belongs to it.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::addr::{Cidr, Mac};
@@ -26,7 +27,7 @@ use xenemu::{
 
 use super::config::Config;
 use super::subject::Subject;
-use crate::packetdrill::environment::Host;
+use crate::packetdrill::environment::{Failure, Host, RouteChange};
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -336,6 +337,13 @@ impl Host for Xen {
 
     fn forget_peers(&mut self) {
         self.ask(self.last(), |_, stack| stack.forget_peers());
+    }
+
+    fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| {
+            stack.change_route(to.into(), change.metrics());
+        });
+        Ok(())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
