@@ -30,6 +30,20 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the server never closes a connection that its client leaves idle",
     },
     Mutant {
+        scenario: "scenarios/evil/blind-data.kdl",
+        file: "stack/src/tcp/ack.rs",
+        line: "if segment.ack.gt(self.snd.max) || segment.ack.lt(oldest) {",
+        broken: "if segment.ack.gt(self.snd.max) {",
+        why: "any acknowledgement that is old enough will do for text from anybody, as in RFC 793",
+    },
+    Mutant {
+        scenario: "scenarios/evil/blind-reset.kdl",
+        file: "stack/src/tcp/input.rs",
+        line: "if segment.seq != self.rcv.nxt && !shared.tcp().defence.insecure_rst {",
+        broken: "if segment.seq.lt(self.rcv.nxt) && !shared.tcp().defence.insecure_rst {",
+        why: "any reset in the window is obeyed, as in RFC 793",
+    },
+    Mutant {
         scenario: "scenarios/evil/spoofed-ping.kdl",
         file: "stack/src/net/icmp.rs",
         line: "Kind::EchoRequest { .. } if !ends.unicast => return Err(\"echo request to a group\"),",
