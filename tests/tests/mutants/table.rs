@@ -51,6 +51,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "requests to everybody are answered, and those to us alone are not",
     },
     Mutant {
+        scenario: "scenarios/evil/syn-flood.kdl",
+        file: "stack/src/tcp/listen.rs",
+        line: "SynCookies::WhenFull => self.half_open.len() >= profile.syn_queue,",
+        broken: "SynCookies::WhenFull => self.half_open.len() > profile.syn_queue,",
+        why: "the queue is never fuller than full, so no cookie is ever baked",
+    },
+    Mutant {
         scenario: "scenarios/evil/zero-length-option.kdl",
         file: "stack/src/wire/tcp_options.rs",
         line: "if length == 0 && self.trusts_length_zero {",
@@ -140,6 +147,13 @@ pub const MUTANTS: &[Mutant] = &[
         line: "initial_rto: SEC,",
         broken: "initial_rto: 3 * SEC,",
         why: "a SYN comes again only after the three seconds of RFC 1122",
+    },
+    Mutant {
+        scenario: "scenarios/tcp/reordering.kdl",
+        file: "stack/src/tcp/rack.rs",
+        line: "if enough && self.reordering == 0 {",
+        broken: "if enough {",
+        why: "three segments behind a hole stand for a loss, however often the line was seen to shuffle",
     },
     Mutant {
         scenario: "scenarios/tcp/simultaneous-open.kdl",
