@@ -109,6 +109,8 @@ pub struct VifConfig {
     pub ip: Vec<String>,
     /// A default route, for the guest.
     pub gateway: Option<String>,
+    /// The largest packet that it takes, octets (`mtu=`); the guest's own default if nobody says.
+    pub mtu: Option<u16>,
     /// The bridge that it is on.
     pub bridge: u32,
     /// Whether the backend offers scatter-gather.

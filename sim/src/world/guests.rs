@@ -71,6 +71,7 @@ fn vif(plan: &VifPlan) -> VifConfig {
         mac: plan.mac,
         ip: plan.ip.clone(),
         gateway: plan.gateway.clone(),
+        mtu: None,
         bridge: 0,
         sg: plan.sg,
         csum: plan.csum,

@@ -50,6 +50,8 @@ pub async fn main<S: TcpIp>(os: Os<S>, desk: Rc<Desk<S>>) {
         os.print("desk: no doorbell");
         return;
     };
+    // What lies on the desk watches sockets itself.
+    os.take_news();
     loop {
         // A watch fires once when it is registered: from then on it is heard.
         doorbell.changed().await;

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`profile`] (all constants), [`interface`] (our addresses, and whom an address means),
 //! [`routing`] (the next hop), [`neighbours`] over [`neighbour_cache`] and [`neighbour_table`] (the next hop's Ethernet
-//! address, by ARP), [`output`] (the way out, fragments too), [`path_mtu`], [`input`] (what a received packet must be),
+//! address, by ARP), [`output`] (the way out, fragments too), [`path_mtu`] and [`metrics`] (what is known
+//! and said about paths), [`input`] (what a received packet must be),
 //! [`reassembly`], [`icmp`], [`ipv6`] (all of that for version 6), [`udp`], [`ports`] (who is bound to what),
 //! and [`hash`] for tables.
 //!
@@ -16,6 +17,7 @@ pub mod icmp;
 pub mod input;
 pub mod interface;
 pub mod ipv6;
+pub mod metrics;
 pub mod neighbour_cache;
 pub mod neighbour_table;
 pub mod neighbours;

@@ -18,6 +18,7 @@ use crate::api::{Device, DeviceFull, SocketError};
 use crate::event::Event;
 use crate::net::interface::Interface;
 use crate::net::ipv6::Host;
+use crate::net::metrics::RouteMetrics;
 use crate::net::neighbour_cache::Parked;
 use crate::net::neighbours::Neighbours;
 use crate::net::path_mtu::PathMtus;
@@ -93,6 +94,8 @@ pub struct Output {
     ident: u16,
     /// What whole ways are known to take.
     pub paths: PathMtus,
+    /// What is said about the ways to hosts.
+    pub metrics: RouteMetrics,
     /// Where the last packet went.
     last: Option<(Ipv4Addr, NextHop)>,
 }
@@ -115,6 +118,7 @@ impl Output {
             pieces: None,
             ident,
             paths: PathMtus::default(),
+            metrics: RouteMetrics::default(),
             last: None,
         }
     }
@@ -182,7 +186,12 @@ impl Output {
 
     /// The largest packet that the whole way to `remote` is known to take.
     pub fn path_mtu(&self, remote: IpAddress) -> usize {
-        let known = self.paths.get(remote).unwrap_or(usize::MAX);
+        let metrics = self.metrics.of(remote);
+        let said = metrics.mtu.map_or(usize::MAX, usize::from);
+        let known = match metrics.mtu_locked {
+            true => said,
+            false => self.paths.get(remote).map_or(said, |known| known.min(said)),
+        };
         let link = match (remote, &self.six) {
             (IpAddress::V6(_), Some(six)) => six.mtu,
             _ => self.interface.mtu,
@@ -410,6 +419,7 @@ impl IpOutput for TcpOutput<'_> {
             local,
             mtu,
             path_mtu: self.output.path_mtu(remote),
+            metrics: self.output.metrics.of(remote),
         })
     }
     fn tx_checksum(&self, remote: IpAddress) -> bool {

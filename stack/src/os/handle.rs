@@ -211,6 +211,11 @@ impl<S: TcpIp> Os<S> {
         call(now, net)
     }
 
+    /// From now on whoever calls [`Os::with_net`] asks the stack itself what is ready: no task waits for sockets.
+    pub fn take_news(&self) {
+        self.0.borrow_mut().news_is_taken = true;
+    }
+
     /// Calls the stack until it answers other than EAGAIN, waiting for `socket`'s readiness in between.
     pub async fn until_ready<T>(
         &self,

@@ -116,6 +116,8 @@ pub struct Shared<S> {
     /// The interface's addresses.
     pub addresses: Vec<Cidr>,
     pub waiting: BTreeMap<SocketId, Waiting>,
+    /// A program takes the stack's news itself, and no task waits for sockets.
+    pub news_is_taken: bool,
     pub timers: Timers,
     pub spawned: Vec<Task>,
     pub console: ConsoleQueue,
@@ -167,6 +169,7 @@ impl<S: TcpIp> Shared<S> {
             net: None,
             addresses: Vec::new(),
             waiting: BTreeMap::new(),
+            news_is_taken: false,
             timers: Timers::default(),
             spawned: Vec::new(),
             console: ConsoleQueue::default(),
@@ -194,7 +197,9 @@ impl<S: TcpIp> Shared<S> {
     /// Wakes the tasks whose sockets became ready, or whose pings were answered.
     pub fn wake_sockets(&mut self) {
         let Some(net) = &mut self.net else { return };
-        while let Some(socket) = net.next_ready() {
+        while !self.news_is_taken
+            && let Some(socket) = net.next_ready()
+        {
             self.fuel.burn(1);
             let Some(waiting) = self.waiting.remove(&socket) else {
                 continue;

@@ -4,7 +4,7 @@ use super::handshake::{Handshake, SackPadding, SynLayout, SynOption};
 use super::sockets::{Charge, Writable};
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, EcnMode, FastOpen, Icmp, IcmpKinds, MS,
-    Nagle, Recovery, SEC, SlowStart, Sockets, SynCookies, TcpProfile,
+    MtuProbing, Nagle, Recovery, SEC, SlowStart, Sockets, SynCookies, TcpProfile,
 };
 use crate::api::SocketError;
 
@@ -102,6 +102,10 @@ pub fn tcp() -> TcpProfile {
                 | IcmpKinds::PARAMETER,
             announces_path: true,
             ..Icmp::default()
+        },
+        mtu_probing: MtuProbing {
+            passive_begins_full: true,
+            ..MtuProbing::default()
         },
         resets_hold_stamps: true,
         drops_unexpected_signature: true,

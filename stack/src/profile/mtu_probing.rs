@@ -24,6 +24,9 @@ pub struct MtuProbing {
     pub threshold: u16,
     /// Full-sized segments that must wait behind a probe, so that its loss is noticed (RFC 4821, 7.4; Linux: reordering + 1).
     pub behind: u32,
+    /// Who was connected to goes on with the size that the handshake has settled until a probe says more (Linux, which
+    /// looks at the search only when something about the path changes); otherwise everybody begins small.
+    pub passive_begins_full: bool,
 }
 
 impl Default for MtuProbing {
@@ -33,6 +36,7 @@ impl Default for MtuProbing {
             base_mss: 1_024,
             threshold: 8,
             behind: 4,
+            passive_begins_full: false,
         }
     }
 }

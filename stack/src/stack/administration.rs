@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::Stack;
 use crate::addr::{IpAddress, Mac};
 use crate::event::TcpState;
+use crate::net::metrics::Metrics;
 use crate::net::path_mtu::PathMtus;
 use crate::profile::Profile;
 use crate::tcp::Listed;
@@ -21,6 +22,13 @@ impl Stack {
     /// Names a neighbour by hand: it is never asked for (`ip neighbour add … nud permanent`).
     pub fn set_neighbour(&mut self, ip: IpAddress, mac: Mac) {
         self.output.set_neighbour(ip, mac);
+    }
+
+    /// What is known of the way to a host is what the administrator says (`ip route change`), for connections that there
+    /// are already, too.
+    pub fn change_route(&mut self, to: IpAddress, metrics: Metrics) {
+        self.output.metrics.set(to, metrics);
+        self.tcp.route_changed(to);
     }
 
     /// All TCP sockets, connections that no handle leads to among them.

@@ -232,6 +232,11 @@ impl Stack {
             inside,
         } = report;
         let tunnel = self.profile.tcp.udp_tunnel.port;
+        if matches!(error, IcmpError::PacketTooBig { .. })
+            && self.output.metrics.is_locked(remote.ip())
+        {
+            return;
+        }
         match (protocol, inside) {
             (Protocol::TCP, _) => {
                 let believed = self.tcp.icmp_error(now, local, remote, seq, 0, error);

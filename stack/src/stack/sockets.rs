@@ -54,6 +54,7 @@ impl Stack {
             local,
             mtu,
             path_mtu: self.output.path_mtu(remote.ip()),
+            metrics: self.output.metrics.of(remote.ip()),
         })
     }
 }

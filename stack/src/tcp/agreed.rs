@@ -24,6 +24,8 @@ pub struct Agreed {
     pub send_mss: u16,
     /// What we announce: octets of text in a segment to us.
     pub recv_mss: u16,
+    /// What a packet to the first hop has room for, and the application wants at most.
+    pub link_mss: u16,
     /// What the way to the peer is known to have room for; the largest number if nothing is known.
     pub path_mss: u16,
     /// Octets of the fixed headers in front of options and text.
@@ -47,6 +49,7 @@ impl Agreed {
         Agreed {
             send_mss: profile.default_mss,
             recv_mss: profile.default_mss,
+            link_mss: profile.default_mss,
             path_mss: u16::MAX,
             headers: IP_HEADERS[0] + HEADER_LEN as u16,
             send_shift: 0,
@@ -60,19 +63,30 @@ impl Agreed {
     }
 
     /// The way to the peer takes packets of `mtu` bytes, of which a tunnel takes some; `limit` is `TCP_MAXSEG`, 0: none. RFC 9293, MUST-67: what is
-    /// announced is the MTU less the fixed headers.
-    pub fn set_mtu(&mut self, mtu: usize, ipv6: bool, tunnel: u16, limit: u16) {
+    /// announced is the MTU less the fixed headers, or what the administrator wants `advertised` instead.
+    pub fn set_mtu(
+        &mut self,
+        mtu: usize,
+        ipv6: bool,
+        tunnel: u16,
+        limit: u16,
+        advertised: Option<u16>,
+    ) {
         self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16 + tunnel;
         let fits = u16::try_from(mtu)
             .unwrap_or(u16::MAX)
             .saturating_sub(self.headers);
         let limit = if limit == 0 { u16::MAX } else { limit };
-        self.recv_mss = fits.min(limit).max(LEAST_MSS);
+        self.link_mss = fits.min(limit).max(LEAST_MSS);
+        self.recv_mss = match advertised {
+            None => self.link_mss,
+            Some(advertised) => self.link_mss.min(advertised).max(LEAST_MSS),
+        };
     }
 
     /// The largest packet that is sent now.
     pub fn path_mtu(&self) -> u16 {
-        let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
+        let mss = self.send_mss.min(self.link_mss).min(self.path_mss);
         mss.saturating_add(self.headers)
     }
 
@@ -118,10 +132,15 @@ impl Agreed {
 
     /// SMSS: octets of text in a full-sized segment (RFC 9293, MUST-16: what options take is not there for text).
     pub fn smss(&self) -> u32 {
-        let mss = self.send_mss.min(self.recv_mss).min(self.path_mss);
+        let mss = self.send_mss.min(self.link_mss).min(self.path_mss);
+        u32::from(mss - self.options_len())
+    }
+
+    /// Octets of options in every segment.
+    pub fn options_len(&self) -> u16 {
         let stamp = if self.timestamps { STAMP_LEN } else { 0 };
         let signature = if self.signed { SIGNATURE_LEN } else { 0 };
-        u32::from(mss - stamp - signature)
+        stamp + signature
     }
 }
 
@@ -151,7 +170,7 @@ mod tests {
         let segment = Segment::parse(&bytes).expect("well formed");
         let syn = Incoming::read(&segment, &Fuel::unlimited(), &profile);
         let mut agreed = Agreed::offer(&profile.tcp, 256 * 1024);
-        agreed.set_mtu(1500, ipv6, 0, 0);
+        agreed.set_mtu(1500, ipv6, 0, 0, None);
         agreed.settle(&syn, ipv6, &profile.tcp);
         agreed
     }

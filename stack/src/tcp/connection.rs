@@ -112,6 +112,8 @@ pub struct Seldom {
     pub ecn_until: Option<SeqNumber>,
     /// The search for what the path takes (RFC 4821).
     pub mtu: Option<Search>,
+    /// What the administrator wants the first congestion window to be, segments.
+    pub initial_window: Option<u32>,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -121,6 +123,7 @@ static NOTHING: Seldom = Seldom {
     with_syn: 0,
     ecn_until: None,
     mtu: None,
+    initial_window: None,
 };
 
 /// One connection.
@@ -263,7 +266,12 @@ impl Connection {
             0 => 0,
             _ => profile.udp_tunnel.overhead,
         };
-        self.agreed.set_mtu(route.mtu, ipv6, tunnel, limit);
+        let advertised = route.metrics.advertised_mss;
+        self.agreed
+            .set_mtu(route.mtu, ipv6, tunnel, limit, advertised);
+        if route.metrics.initial_window.is_some() {
+            self.seldom_mut().initial_window = route.metrics.initial_window;
+        }
         if route.path_mtu < route.mtu {
             let mtu = u16::try_from(route.path_mtu).unwrap_or(u16::MAX);
             self.agreed.limit_path(mtu, profile);
@@ -273,6 +281,14 @@ impl Connection {
         }
         if self.snd.syn_acked() {
             self.congestion.set_smss(self.agreed.smss());
+        }
+    }
+
+    /// What was known of the way to the peer is not true any more; what a search has found out is.
+    pub fn route_changed(&mut self) {
+        self.marks -= Marks::ROUTED;
+        if self.seldom().mtu.is_none() {
+            self.agreed.path_mss = u16::MAX;
         }
     }
 
@@ -421,7 +437,7 @@ impl Connection {
         if !profile.buffers.whole_segments {
             return;
         }
-        let mss = u32::from(self.agreed.send_mss.min(self.agreed.recv_mss));
+        let mss = u32::from(self.agreed.send_mss.min(self.agreed.link_mss));
         let most = u32::try_from(profile.buffers.most).unwrap_or(u32::MAX);
         for buffer in [&mut self.options.recv_buffer, &mut self.options.send_buffer] {
             *buffer = buffer.next_multiple_of(mss.max(1)).min(most).max(*buffer);

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::addr::IpAddress;
 use crate::event::TcpState;
 use crate::tcp::Tcp;
 use crate::tcp::connection::Owner;
@@ -53,6 +54,17 @@ impl Tcp {
             if connection.state() == state && state != TcpState::Closed {
                 connection.die(&mut self.shared, None);
                 self.settle(index);
+            }
+        }
+    }
+
+    /// The way to a host is another one: its connections ask for it with their next segment.
+    pub fn route_changed(&mut self, to: IpAddress) {
+        for index in 0..self.table.places() {
+            if let Some(connection) = self.table.connection(index)
+                && connection.tuple.remote == to
+            {
+                connection.route_changed();
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::profile::ProbingMode;
 use crate::seq::SeqNumber;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Connection, Owner};
 use crate::tcp::recovery::Phase;
 use crate::tcp::shared::Shared;
 use crate::tcp::transmit::{Plan, Why};
@@ -25,7 +25,12 @@ impl Connection {
     /// The handshake is over: where every path is probed, segments begin small.
     pub fn begin_mtu_search(&mut self, shared: &Shared) {
         if shared.tcp().mtu_probing.mode == ProbingMode::Always {
-            self.search_mtu_from(shared.tcp().mtu_probing.base_mss);
+            let profile = &shared.tcp().mtu_probing;
+            self.search_mtu_from(profile.base_mss);
+            let passive = matches!(self.owner, Owner::Listener(_));
+            if !(passive && profile.passive_begins_full) {
+                self.use_segments_of(self.agreed.path_mss.min(profile.base_mss));
+            }
         }
     }
 
@@ -40,17 +45,17 @@ impl Connection {
             Some(search) => (search.low / 2).max(profile.min_mss),
         };
         self.search_mtu_from(low);
+        self.use_segments_of(self.agreed.path_mss.min(low));
     }
 
     fn search_mtu_from(&mut self, low: u16) {
-        let high = self.agreed.send_mss.min(self.agreed.recv_mss);
+        let high = self.agreed.send_mss;
         let low = low.min(high).min(self.agreed.path_mss);
         self.seldom_mut().mtu = Some(Search {
             low,
             high,
             probe: None,
         });
-        self.use_segments_of(low);
     }
 
     fn use_segments_of(&mut self, mss: u16) {
@@ -62,14 +67,15 @@ impl Connection {
     pub fn mtu_probe(&self, shared: &Shared, cwnd: u32, pipe: u32) -> Option<Plan> {
         let search = self.seldom().mtu.filter(|search| search.probe.is_none())?;
         let profile = &shared.tcp().mtu_probing;
+        // No probe leaves that the first hop cannot take.
         if search.high.saturating_sub(search.low) < profile.threshold
+            || middle(&search) > self.agreed.link_mss
             || self.recovery.phase != Phase::Open
         {
             return None;
         }
         let smss = self.agreed.smss();
-        let options = u32::from(search.low).saturating_sub(smss);
-        let len = u32::from(middle(&search)).saturating_sub(options);
+        let len = u32::from(middle(&search).saturating_sub(self.agreed.options_len()));
         let start = self.snd.nxt;
         let queued = self.data_end().after(start);
         let offered = self.snd.una.plus(self.snd.wnd).after(start);

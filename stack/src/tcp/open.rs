@@ -82,6 +82,9 @@ impl Connection {
             self.take_opening();
             self.congestion
                 .established(self.agreed.smss(), syn_lost, shared.tcp());
+            if let Some(segments) = self.seldom().initial_window.filter(|_| !syn_lost) {
+                self.congestion.begin_with(segments.max(1));
+            }
         }
         if matches!(self.owner, Owner::Listener(_)) {
             self.round_buffers(shared.tcp());

@@ -5,6 +5,7 @@ use xen_abi::Instant;
 
 use crate::addr::IpAddress;
 use crate::api::{DeviceFull, SocketError};
+use crate::net::metrics::Metrics;
 
 /// What the IP layer knows about a received segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Route {
     pub mtu: usize,
     /// The largest IP packet that the whole way is known to take; the same if nothing is known.
     pub path_mtu: usize,
+    /// What the administrator says about it.
+    pub metrics: Metrics,
 }
 
 /// The layer below, as TCP sees it while it transmits.

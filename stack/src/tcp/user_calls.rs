@@ -109,7 +109,7 @@ impl Connection {
         if !state::is_synchronized(self.state()) {
             return true;
         }
-        if mss > self.agreed.send_mss.min(self.agreed.recv_mss) {
+        if mss > self.agreed.send_mss.min(self.agreed.link_mss) {
             return false;
         }
         self.agreed.send_mss = mss;

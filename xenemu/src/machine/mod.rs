@@ -118,6 +118,11 @@ impl Machine {
         self.host.hv.now()
     }
 
+    /// The world's time at an instant of a guest's clock, which began at the machine's own boot.
+    pub fn world_time(&self, at: xen_abi::Instant) -> Time {
+        self.host.hv.world_time(at)
+    }
+
     // Input.
 
     /// An action of the toolstack at `at`. The clock moves there first, if it is not beyond.

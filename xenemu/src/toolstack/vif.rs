@@ -65,6 +65,9 @@ impl Vifs {
         ] {
             store.write(&format!("{backend}/{node}"), value.as_bytes())?;
         }
+        if let Some(mtu) = config.mtu {
+            store.write(&format!("{backend}/mtu"), mtu.to_string().as_bytes())?;
+        }
 
         store.mkdir(&frontend)?;
         store.set_perms(&frontend, Perms::shared(vif.domid, DOM0, Access::READ))?;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::event::TcpState;
+use stack::net::metrics::Metrics;
 use stack::profile::Profile;
 use stack::tcp::Listed;
 
@@ -20,6 +21,18 @@ pub struct RouteChange {
     pub mtu_locked: bool,
     /// The initial window, segments.
     pub initial_window: Option<u32>,
+}
+
+impl RouteChange {
+    /// The same in the stack's words.
+    pub fn metrics(self) -> Metrics {
+        Metrics {
+            advertised_mss: self.advertised_mss,
+            mtu: self.mtu,
+            mtu_locked: self.mtu_locked,
+            initial_window: self.initial_window,
+        }
+    }
 }
 
 /// What commands ask of the machine under test. What it cannot do it says, and the script fails.

@@ -1,5 +1,6 @@
 //! What commands in back quotes can do to the stack on the raw path.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::event::TcpState;
@@ -7,7 +8,7 @@ use stack::profile::Profile;
 use stack::tcp::Listed;
 
 use super::raw::Raw;
-use crate::packetdrill::environment::Host;
+use crate::packetdrill::environment::{Failure, Host, RouteChange};
 
 impl Host for Raw {
     fn set_profile(&mut self, profile: Rc<Profile>) {
@@ -24,6 +25,11 @@ impl Host for Raw {
 
     fn forget_peers(&mut self) {
         self.stack.forget_peers();
+    }
+
+    fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
+        self.stack.change_route(to.into(), change.metrics());
+        Ok(())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -6,13 +6,14 @@
 //! belongs to it.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use stack::addr::{Cidr, Mac};
 use stack::app::desk::{self, DOORBELL, Desk};
 use stack::event::TcpState;
 use stack::os::{StackConfig, Unikernel};
-use stack::posix::{Answer, Call, Outcome, Personality, Process};
+use stack::posix::{Answer, Call, Control, Outcome, Output, Personality, Process};
 use stack::profile::Profile;
 use stack::stack::Stack;
 use stack::tcp::Listed;
@@ -26,7 +27,7 @@ use xenemu::{
 
 use super::config::Config;
 use super::subject::Subject;
-use crate::packetdrill::environment::Host;
+use crate::packetdrill::environment::{Failure, Host, RouteChange};
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -41,13 +42,13 @@ const FUEL: u64 = 50_000_000;
 const BOOT: u64 = 1_000_000_000;
 /// What is due so soon after a moment belongs to it: the way through rings and bridge takes less, timers take more.
 const MOMENT: u64 = 100_000;
-/// The MTU of a vif.
-const MTU: usize = 1500;
+/// The largest MTU of a vif: netif.h's largest packet, less the Ethernet header.
+const MTU_MAX: usize = 65_535 - ethernet::HEADER;
 
 /// Why there is no machine for a script.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoMachine {
-    #[error("a vif's MTU is {MTU}, and the script asks for {0}")]
+    #[error("a vif's MTU is at most {MTU_MAX}, and the script asks for {0}")]
     Mtu(usize),
     #[error("the kernel did not boot")]
     Boot,
@@ -75,7 +76,7 @@ impl Xen {
         seed: u64,
         begin: Instant,
     ) -> Result<Xen, NoMachine> {
-        if config.mtu != MTU {
+        if config.mtu > MTU_MAX {
             return Err(NoMachine::Mtu(config.mtu));
         }
         let started = Time(begin.0 - BOOT);
@@ -178,6 +179,18 @@ impl Xen {
     fn last(&self) -> Instant {
         Instant(self.driven.get().0)
     }
+
+    /// An answer whose timestamps are of the script's clock, not of the guest's.
+    fn in_world_time(&self, mut answer: Answer) -> Answer {
+        if let Output::Message(message) = &mut answer.output {
+            for control in &mut message.control {
+                if let Control::Stamp(at) = control {
+                    *at = Instant(self.machine.borrow().world_time(*at).0);
+                }
+            }
+        }
+        answer
+    }
 }
 
 fn domain(config: &Config) -> DomainConfig {
@@ -190,6 +203,7 @@ fn domain(config: &Config) -> DomainConfig {
             mac: Some(OURS.0),
             ip: vec![format!("{}/{}", config.local, config.prefix)],
             gateway: Some(config.gateway.to_string()),
+            mtu: u16::try_from(config.mtu).ok(),
             sg: true,
             csum: true,
             ..VifConfig::default()
@@ -275,16 +289,21 @@ impl Subject for Xen {
 
     fn call(&mut self, now: Instant, call: &Call) -> Outcome {
         let (process, call) = (self.process.clone(), call.clone());
-        self.ask(now, move |now, stack| {
+        let outcome = self.ask(now, move |now, stack| {
             process.borrow_mut().call(stack, now, &call)
-        })
+        });
+        match outcome {
+            Outcome::Done(answer) => Outcome::Done(self.in_world_time(answer)),
+            Outcome::Blocks => Outcome::Blocks,
+        }
     }
 
     fn resume(&mut self, now: Instant) -> Option<Answer> {
         let process = self.process.clone();
-        self.ask(now, move |now, stack| {
+        let answer = self.ask(now, move |now, stack| {
             process.borrow_mut().resume(stack, now)
-        })
+        });
+        answer.map(|answer| self.in_world_time(answer))
     }
 
     /// The domain is destroyed, and has to leave nothing behind.
@@ -318,6 +337,13 @@ impl Host for Xen {
 
     fn forget_peers(&mut self) {
         self.ask(self.last(), |_, stack| stack.forget_peers());
+    }
+
+    fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| {
+            stack.change_route(to.into(), change.metrics());
+        });
+        Ok(())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -123,6 +123,11 @@ impl Controller {
         };
     }
 
+    /// The administrator says what the first window is, segments.
+    pub fn begin_with(&mut self, segments: u32) {
+        self.window.cwnd = segments.saturating_mul(self.window.smss).min(MOST);
+    }
+
     /// cwnd
     pub fn cwnd(&self) -> u32 {
         self.window.cwnd

@@ -118,7 +118,7 @@ impl Connection {
             Some(room) => u32::from(room),
             None => self.syn_options(now, shared.tcp()).len() as u32,
         };
-        let mss = self.agreed.send_mss.min(self.agreed.recv_mss);
+        let mss = self.agreed.send_mss.min(self.agreed.link_mss);
         u32::from(mss).saturating_sub(options)
     }
 

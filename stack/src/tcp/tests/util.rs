@@ -16,6 +16,7 @@ use crate::addr::IpAddress;
 use crate::api::{DeviceFull, SocketError, SocketId};
 use crate::checksum::Sum;
 use crate::event::{Event, TcpNote, TcpState};
+use crate::net::metrics::Metrics;
 use crate::profile::{MS, Profile};
 use crate::seq::SeqNumber;
 use crate::tcp::{IpInfo, IpOutput, IpPacket, Route, Tcp};
@@ -38,6 +39,7 @@ pub fn route(local: IpAddress) -> Route {
         local,
         mtu: 1500,
         path_mtu: 1500,
+        metrics: Metrics::default(),
     }
 }
 
