@@ -31,6 +31,11 @@ impl Stack {
         self.tcp.route_changed(to);
     }
 
+    /// Whether the device's queue paces TCP (`tc qdisc … fq`).
+    pub fn set_pacing(&mut self, on: bool) {
+        self.tcp.set_pacing(on);
+    }
+
     /// All TCP sockets, connections that no handle leads to among them.
     pub fn tcp_sockets(&self) -> Vec<Listed> {
         self.tcp.list()

@@ -19,6 +19,7 @@ impl Connection {
                 Timer::Early => self.early_timeout(shared, now),
                 Timer::Retransmit => self.retransmission_timeout(shared, now),
                 Timer::Persist => self.persist_timeout(shared, now),
+                Timer::Pace => self.marks -= Marks::PACED,
                 Timer::DelayedAck => self.ack.now(),
                 Timer::KeepAlive => self.keep_alive_timeout(shared, now),
                 Timer::Linger => self.die(shared, None),

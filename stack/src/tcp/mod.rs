@@ -17,7 +17,7 @@
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
-//!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
+//!   not lost after all; `rto`, `timestamps`: time; `congestion`, `pacing`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
 //! - `mtu_probe`: what a path takes, without ICMP
 //! - `ecn`: marks instead of losses
@@ -57,6 +57,7 @@ mod mtu_probe;
 mod open;
 mod options;
 pub mod output;
+mod pacing;
 mod pool;
 mod ports;
 mod prr;

@@ -32,6 +32,11 @@ impl Host for Raw {
         Ok(())
     }
 
+    fn pace(&mut self, on: bool) -> Result<(), Failure> {
+        self.stack.set_pacing(on);
+        Ok(())
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("TcpExtOutOfWindowIcmps", self.stack.out_of_window_icmps())]
     }
