@@ -95,6 +95,8 @@ bitflags::bitflags! {
         const ECN_REDUCED = 1 << 22;
         /// The device's queue holds its segments back for a while.
         const PACED = 1 << 24;
+        /// The device's queue has dropped what there is to send.
+        const HELD_BACK = 1 << 25;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
     }

@@ -189,6 +189,9 @@ impl Tcp {
                     None => continue,
                 }
             }
+            if out.drops() && connection.stays_unsent(&self.shared, now, &plan) {
+                return Ok(false);
+            }
             connection.emit(&mut self.shared, now, out, &plan)?;
         }
         Ok(true)

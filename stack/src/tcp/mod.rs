@@ -19,6 +19,7 @@
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`, `pacing`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
+//! - `local_drop`: a device's queue that has no room
 //! - `mtu_probe`: what a path takes, without ICMP
 //! - `ecn`: marks instead of losses
 //! - `signature` over `md5`: segments that are signed
@@ -51,6 +52,7 @@ mod input;
 mod isn;
 mod listen;
 mod listing;
+mod local_drop;
 mod md5;
 mod meter;
 mod mtu_probe;

@@ -397,7 +397,7 @@ impl Connection {
         if plan.len > 0 {
             self.note_sent(now, plan.seq.plus(plan.len));
         }
-        self.marks -= Marks::OVERRIDE;
+        self.marks -= Marks::OVERRIDE | Marks::HELD_BACK;
         if plan.len > 0 {
             let idle = !self.snd.has_outstanding();
             self.marks.set(

@@ -32,6 +32,11 @@ impl Host for Raw {
         Ok(())
     }
 
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.stack.limit_queue(packets);
+        Ok(())
+    }
+
     fn pace(&mut self, on: bool) -> Result<(), Failure> {
         self.stack.set_pacing(on);
         Ok(())

@@ -346,6 +346,11 @@ impl Host for Xen {
         Ok(())
     }
 
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| stack.limit_queue(packets));
+        Ok(())
+    }
+
     fn pace(&mut self, on: bool) -> Result<(), Failure> {
         self.ask(self.last(), move |_, stack| stack.set_pacing(on));
         Ok(())
