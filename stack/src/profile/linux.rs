@@ -52,6 +52,7 @@ pub fn tcp() -> TcpProfile {
         },
         closing: Closing {
             reset_in_close_wait: SocketError::EPIPE,
+            text_is_for_nobody: true,
             ..Closing::default()
         },
         recovery: Recovery {
