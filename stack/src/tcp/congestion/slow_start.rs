@@ -123,10 +123,10 @@ impl Watch {
             return false;
         };
         self.least = self.least.min(rtt);
-        self.begins_round(acked);
         if window.cwnd < LOW_WINDOW * window.smss {
             return false;
         }
+        self.begins_round(acked);
         if train && acked.now.since(self.last_of_train) <= TRAIN {
             self.last_of_train = acked.now;
             let longest = match acked.paced {
