@@ -2,6 +2,7 @@
 //! the programs from outside that some need.
 
 pub mod binary;
+pub mod corpora;
 pub mod interposed;
 pub mod scenario;
 pub mod tools;

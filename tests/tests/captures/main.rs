@@ -224,7 +224,7 @@ fn a_dropped_frame_is_said_to_be_where_it_was_sent_and_is_nowhere_else() {
     };
     // As many as the scenario expects, from either.
     assert_eq!(dropped("neighbour vif0"), 622);
-    assert_eq!(dropped("friend vif0"), 3);
+    assert_eq!(dropped("friend vif0"), 4);
     assert_eq!(dropped("sleeper vif0"), 0);
 }
 

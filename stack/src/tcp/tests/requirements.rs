@@ -1,22 +1,31 @@
-//! `REQUIREMENTS.md` tells the truth: every test that it names exists, and it answers for every requirement once.
+//! `REQUIREMENTS.md` tells the truth: every test that it names exists, it links to the scripts that say that they show a
+//! requirement and to no others, and it answers for every requirement once.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const TABLE: &str = include_str!("../REQUIREMENTS.md");
 
-fn sources(folder: &Path, to: &mut String) {
+/// All files below a folder whose names end in `.EXTENSION`.
+fn files(folder: &Path, extension: &str, to: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            sources(&path, to);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            to.push_str(&fs::read_to_string(&path).expect("text"));
+            files(&path, extension, to);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            to.push(path);
         }
     }
+}
+
+/// The requirements that a script's first line names.
+fn shown_by(script: &str) -> impl Iterator<Item = &str> {
+    let first = script.lines().next().unwrap_or_default();
+    let words = first.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words.filter(|word| word.starts_with("MUST-") || word.starts_with("SHLD-"))
 }
 
 fn rows() -> impl Iterator<Item = Vec<String>> {
@@ -29,16 +38,13 @@ fn rows() -> impl Iterator<Item = Vec<String>> {
 
 #[test]
 fn every_test_that_the_table_names_exists() {
-    let mut text = String::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut text,
-    );
+    let mut sources = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files(&folder, "rs", &mut sources);
+    let text = |path| fs::read_to_string(path).expect("text");
+    let text: String = sources.iter().map(text).collect();
     for row in rows() {
-        if ["by ", "open", "not done"]
-            .iter()
-            .any(|w| row[4].starts_with(w))
-        {
+        if ["by ", "not done"].iter().any(|w| row[4].starts_with(w)) {
             continue;
         }
         let names: Vec<&str> = row[4].split('`').skip(1).step_by(2).collect();
@@ -51,6 +57,28 @@ fn every_test_that_the_table_names_exists() {
             );
         }
     }
+}
+
+#[test]
+fn a_row_links_to_the_scripts_that_say_they_show_its_requirement() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut scripts = Vec::new();
+    files(&root.join("scenarios/conformance"), "pkt", &mut scripts);
+    let mut said = BTreeSet::new();
+    for path in scripts {
+        let script = fs::read_to_string(&path).expect("text");
+        let below = path.strip_prefix(&root).expect("it lies in the repository");
+        let target = alloc::format!("../../../{}", below.display());
+        said.extend(shown_by(&script).map(|number| (number.to_string(), target.clone())));
+    }
+    let mut linked = BTreeSet::new();
+    for row in rows() {
+        for link in row[5].split("](").skip(1) {
+            let target = link.split(')').next().unwrap_or_default();
+            linked.insert((row[1].clone(), target.to_string()));
+        }
+    }
+    assert_eq!(linked, said);
 }
 
 #[test]
