@@ -146,7 +146,9 @@ impl Connection {
             self.note_duplicate(shared, segment);
         }
         if acceptance::is_acceptable(&self.rcv, window, segment) {
-            if !segment.has(Flags::SYN) {
+            // What a reset or a SYN is depends on the number that its sender chose: with text before it, cut off here,
+            // a blind reset would have many chances to begin at RCV.NXT.
+            if !segment.flags.intersects(Flags::SYN | Flags::RST) {
                 acceptance::trim(&self.rcv, window, segment);
             }
             return Continue(());
@@ -311,7 +313,16 @@ impl Connection {
         }
         // RFC 9293, SHLD-3: text for an application that has closed is answered with a reset.
         if self.owner == Owner::Nobody {
-            self.abort(shared, None);
+            if shared.tcp().closing.text_is_for_nobody {
+                let ip = self.options.rare().ip;
+                if let Some(mut reset) = Reset::answer(self.tuple, segment, ip) {
+                    reset.key = self.seldom().signature;
+                    shared.reset(reset);
+                }
+                self.die(shared, None);
+            } else {
+                self.abort(shared, None);
+            }
             return Break(());
         }
         self.receive_text(shared, now, segment.seq, segment.payload);

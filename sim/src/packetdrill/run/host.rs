@@ -33,6 +33,16 @@ impl Host for Raw {
         Ok(())
     }
 
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.stack.limit_queue(packets);
+        Ok(())
+    }
+
+    fn pace(&mut self, on: bool) -> Result<(), Failure> {
+        self.stack.set_pacing(on);
+        Ok(())
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("TcpExtOutOfWindowIcmps", self.stack.out_of_window_icmps())]
     }

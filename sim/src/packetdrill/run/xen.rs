@@ -347,6 +347,16 @@ impl Host for Xen {
         Ok(())
     }
 
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| stack.limit_queue(packets));
+        Ok(())
+    }
+
+    fn pace(&mut self, on: bool) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| stack.set_pacing(on));
+        Ok(())
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = self.ask(self.last(), |_, stack| stack.out_of_window_icmps());
         vec![("TcpExtOutOfWindowIcmps", count)]
