@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stack::addr::IpAddress;
 use xenemu::abi::DomId;
 use xenemu::event::{Life, Tap};
 use xenemu::{FrameId, Time};
@@ -158,7 +159,38 @@ impl Context {
         };
         // A segment with a wrong checksum is noise: no TCP acts on it, so it moves no numbers.
         let readable = packet.checksums_ok() && !tcp.bad_offset;
-        readable.then(|| self.tracker.observe(vantage, &segment, &self.frames))
+        if !readable {
+            return None;
+        }
+        Some(if self.is_imposture(known, ip.source, vantage, direction) {
+            self.tracker.glance(vantage, &segment)
+        } else {
+            self.tracker.observe(vantage, &segment, &self.frames)
+        })
+    }
+
+    /// Whether a packet was sent from the address of a domain, and not by it.
+    fn is_imposture(
+        &self,
+        known: &KnownFrame,
+        source: IpAddress,
+        vantage: Vantage,
+        direction: Direction,
+    ) -> bool {
+        let Some(owner) = self.names.owner_of_ip(source) else {
+            return false;
+        };
+        let sender = match self.origins.get(&known.root) {
+            Some(origin) => origin.sender.clone(),
+            None if direction == Direction::Out => {
+                Some(self.names.domain(vantage.node, vantage.domid))
+            }
+            None => None,
+        };
+        match sender {
+            Some(sender) => sender != *owner,
+            None => known.forged,
+        }
     }
 
     /// Remembers a frame's origin at its first vif; later ones look it up.

@@ -46,6 +46,19 @@ impl Flow {
         reading
     }
 
+    /// How a segment reads that is none of this connection's, whatever it claims. It may well be answered: unless it is a
+    /// mere ACK itself, no ACK begot the next one.
+    pub fn glance(&mut self, segment: &Segment<'_>) -> Reading {
+        if segment.tcp.flags != Flags::ACK || segment.tcp.data_len() > 0 {
+            self.idle_acks = 0;
+        }
+        let [ours, theirs] = &self.sides;
+        match segment.direction {
+            Direction::Out => relative(ours, theirs, segment.tcp),
+            Direction::In => relative(theirs, ours, segment.tcp),
+        }
+    }
+
     /// A SYN with another number on a connection that is over begins a new one (RFC 9293, section 3.10.7.4).
     fn maybe_begin_again(&mut self, segment: &Segment<'_>) {
         let tcp = segment.tcp;

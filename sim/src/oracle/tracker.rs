@@ -44,6 +44,22 @@ struct FlowKey {
     theirs: Endpoint,
 }
 
+impl FlowKey {
+    fn of(vantage: Vantage, segment: &Segment<'_>) -> FlowKey {
+        let source = (segment.ip.source, segment.tcp.source_port);
+        let destination = (segment.ip.destination, segment.tcp.destination_port);
+        let (ours, theirs) = match segment.direction {
+            Direction::Out => (source, destination),
+            Direction::In => (destination, source),
+        };
+        FlowKey {
+            vantage,
+            ours,
+            theirs,
+        }
+    }
+}
+
 /// A TCP segment at a vif.
 pub struct Segment<'a> {
     pub at: Time,
@@ -76,17 +92,7 @@ impl Tracker {
         segment: &Segment<'_>,
         frames: &FrameTable,
     ) -> Reading {
-        let source = (segment.ip.source, segment.tcp.source_port);
-        let destination = (segment.ip.destination, segment.tcp.destination_port);
-        let (ours, theirs) = match segment.direction {
-            Direction::Out => (source, destination),
-            Direction::In => (destination, source),
-        };
-        let key = FlowKey {
-            vantage,
-            ours,
-            theirs,
-        };
+        let key = FlowKey::of(vantage, segment);
         if !self.flows.contains_key(&key) {
             self.make_room();
             self.order.push_back(key);
@@ -95,6 +101,15 @@ impl Tracker {
         let reading = flow.observe(segment, frames);
         assert!(self.flows.len() <= MAX_FLOWS && self.order.len() == self.flows.len());
         reading
+    }
+
+    /// Says how a segment reads that somebody forged in another's name. It says nothing of the flow: whoever owns it has
+    /// not sent it, and whoever acts on it is to be found out.
+    pub fn glance(&mut self, vantage: Vantage, segment: &Segment<'_>) -> Reading {
+        match self.flows.get_mut(&FlowKey::of(vantage, segment)) {
+            Some(flow) => flow.glance(segment),
+            None => Flow::default().glance(segment),
+        }
     }
 
     /// A domain was built: whoever had its number before is gone, with all its connections.

@@ -118,7 +118,8 @@ pub enum Command {
     Print { line: String },
     /// Shuts the domain down.
     Poweroff,
-    /// Raw peer: names a flow. Sequence numbers are relative to each side's first SYN; `local` is `:port` or empty.
+    /// Raw peer: names a flow. Sequence numbers are relative to each side's first SYN; `local` is `:port` or
+    /// empty; or an address and port in whose name segments are forged.
     Flow {
         name: String,
         remote: String,
@@ -141,6 +142,20 @@ pub enum Command {
     /// Raw peer: sends a SYN with each malformed option list of four bytes, in batches that are reset after `gap`
     /// nanoseconds.
     RawOptionSweep { remote: String, gap: u64 },
+    /// Raw peer: sends a segment of a flow with each sequence number that is a multiple of `step`, 128 at a time, `gap`
+    /// nanoseconds apart.
+    RawSequenceSweep {
+        name: String,
+        segment: String,
+        step: u32,
+        gap: u64,
+    },
+    /// Raw peer: sends `count` SYN segments, each from a port of its own, 128 at a time, `gap` nanoseconds apart.
+    RawSynFlood {
+        remote: String,
+        count: u32,
+        gap: u64,
+    },
 }
 
 /// Why a line is not a command.
@@ -301,6 +316,8 @@ commands! {
     "raw-await" => RawAwait { name, segment, timeout };
     "raw-silence" => RawSilence { name, ns };
     "raw-option-sweep" => RawOptionSweep { remote, gap };
+    "raw-sequence-sweep" => RawSequenceSweep { name, segment, step, gap };
+    "raw-syn-flood" => RawSynFlood { remote, count, gap };
 }
 
 #[cfg(test)]

@@ -6,19 +6,16 @@ use crate::wire::tcp::Flags;
 
 /// Whether any part of the segment is in the `window` behind RCV.NXT.
 pub fn is_acceptable(rcv: &RecvSpace, window: u32, segment: &Incoming<'_>) -> bool {
-    let starts = segment.seq.ge(rcv.nxt) && segment.seq.lt(rcv.nxt.plus(window));
+    let starts = segment.seq.since(rcv.nxt) < window;
     match (segment.len(), window) {
         (0, 0) => segment.seq == rcv.nxt,
         (0, _) => starts,
         // A FIN takes no buffer: the one that is due is taken even when the window is shut.
         (1, 0) => segment.seq == rcv.nxt && segment.has(Flags::FIN),
         (_, 0) => false,
-        (len, _) => {
-            let last = segment.seq.plus(len - 1);
-            starts || (last.ge(rcv.nxt) && last.lt(rcv.nxt.plus(window)))
-                // It begins before the window and ends behind it.
-                || (segment.seq.lt(rcv.nxt) && last.ge(rcv.nxt.plus(window)))
-        }
+        // It begins in the window, or before it and holds the octet that is due. Comparisons of its ends with the window's
+        // would take what is half of all sequence numbers away for something that begins before and ends behind.
+        (len, _) => starts || rcv.nxt.since(segment.seq) < len,
     }
 }
 
@@ -91,6 +88,21 @@ mod tests {
         assert!(accepts(10, 98, b"abc") && accepts(10, 109, b"abc"));
         assert!(!accepts(10, 97, b"abc") && !accepts(10, 110, b"abc"));
         assert!(accepts(1, 99, b"abc"));
+    }
+
+    #[test]
+    fn half_of_all_numbers_away_is_far_from_the_window() {
+        for near in 0..20 {
+            let seq = 100_u32
+                .wrapping_add(1 << 31)
+                .wrapping_add(near)
+                .wrapping_sub(10);
+            assert!(!is_acceptable(
+                &space(10),
+                10,
+                &segment(seq, b"evil", Flags::ACK)
+            ));
+        }
     }
 
     #[test]

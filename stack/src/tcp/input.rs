@@ -146,7 +146,9 @@ impl Connection {
             self.note_duplicate(shared, segment);
         }
         if acceptance::is_acceptable(&self.rcv, window, segment) {
-            if !segment.has(Flags::SYN) {
+            // What a reset or a SYN is depends on the number that its sender chose: with text before it, cut off here,
+            // a blind reset would have many chances to begin at RCV.NXT.
+            if !segment.flags.intersects(Flags::SYN | Flags::RST) {
                 acceptance::trim(&self.rcv, window, segment);
             }
             return Continue(());

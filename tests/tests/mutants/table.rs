@@ -30,11 +30,32 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the server never closes a connection that its client leaves idle",
     },
     Mutant {
+        scenario: "scenarios/evil/blind-data.kdl",
+        file: "stack/src/tcp/ack.rs",
+        line: "if segment.ack.gt(self.snd.max) || segment.ack.lt(oldest) {",
+        broken: "if segment.ack.gt(self.snd.max) {",
+        why: "any acknowledgement that is old enough will do for text from anybody, as in RFC 793",
+    },
+    Mutant {
+        scenario: "scenarios/evil/blind-reset.kdl",
+        file: "stack/src/tcp/input.rs",
+        line: "if segment.seq != self.rcv.nxt && !shared.tcp().defence.insecure_rst {",
+        broken: "if segment.seq.lt(self.rcv.nxt) && !shared.tcp().defence.insecure_rst {",
+        why: "any reset in the window is obeyed, as in RFC 793",
+    },
+    Mutant {
         scenario: "scenarios/evil/spoofed-ping.kdl",
         file: "stack/src/net/icmp.rs",
         line: "Kind::EchoRequest { .. } if !ends.unicast => return Err(\"echo request to a group\"),",
         broken: "Kind::EchoRequest { .. } if ends.unicast => return Err(\"echo request to a group\"),",
         why: "requests to everybody are answered, and those to us alone are not",
+    },
+    Mutant {
+        scenario: "scenarios/evil/syn-flood.kdl",
+        file: "stack/src/tcp/listen.rs",
+        line: "SynCookies::WhenFull => self.half_open.len() >= profile.syn_queue,",
+        broken: "SynCookies::WhenFull => self.half_open.len() > profile.syn_queue,",
+        why: "the queue is never fuller than full, so no cookie is ever baked",
     },
     Mutant {
         scenario: "scenarios/evil/zero-length-option.kdl",
@@ -126,6 +147,13 @@ pub const MUTANTS: &[Mutant] = &[
         line: "initial_rto: SEC,",
         broken: "initial_rto: 3 * SEC,",
         why: "a SYN comes again only after the three seconds of RFC 1122",
+    },
+    Mutant {
+        scenario: "scenarios/tcp/reordering.kdl",
+        file: "stack/src/tcp/rack.rs",
+        line: "if enough && self.reordering == 0 {",
+        broken: "if enough {",
+        why: "three segments behind a hole stand for a loss, however often the line was seen to shuffle",
     },
     Mutant {
         scenario: "scenarios/tcp/simultaneous-open.kdl",

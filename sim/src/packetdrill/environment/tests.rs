@@ -7,7 +7,7 @@ use stack::event::TcpState;
 use stack::profile::{MS, Profile};
 use stack::tcp::Listed;
 
-use super::{Environment, Failure, Host, RouteChange};
+use super::{Environment, Failure, Host, NoSuchSetting, RouteChange};
 use crate::packetdrill::command::Command;
 
 /// A machine that notes what it is told.
@@ -23,8 +23,9 @@ struct Noted {
 }
 
 impl Host for Noted {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.profile = Some(profile);
+        Ok(())
     }
     fn sockets(&self) -> Vec<Listed> {
         self.sockets.clone()

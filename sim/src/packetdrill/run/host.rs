@@ -8,11 +8,12 @@ use stack::profile::Profile;
 use stack::tcp::Listed;
 
 use super::raw::Raw;
-use crate::packetdrill::environment::{Failure, Host, RouteChange};
+use crate::packetdrill::environment::{Failure, Host, NoSuchSetting, RouteChange};
 
 impl Host for Raw {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.stack.set_profile(profile);
+        Ok(())
     }
 
     fn sockets(&self) -> Vec<Listed> {

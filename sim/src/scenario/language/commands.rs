@@ -164,7 +164,11 @@ pub const WORDS: &[Word] = &[
         &[arg("flow", NewSocket), arg("address", Endpoint)],
         "Names a TCP connection to be. Sequence numbers count from each side's first SYN.",
     )
-    .with(&[&[prop("from", Local, "the local port, such as \":4000\"")]]),
+    .with(&[&[prop(
+        "from",
+        Local,
+        "the local port, such as \":4000\"; or somebody else's address and port, in whose name segments are forged and who gets all answers",
+    )]]),
     Word::new(
         "flow-listen",
         RAW,
@@ -197,4 +201,24 @@ pub const WORDS: &[Word] = &[
         "Sends a SYN with each malformed TCP option list of four bytes, 128 at a time, and resets them.",
     )
     .with(&[&[default("gap", Duration, "25ms", "from the SYNs of a batch to their RSTs: longer than a round trip")]]),
+    Word::new(
+        "sequence-sweep",
+        RAW,
+        &[arg("flow", Socket), arg("segment", Segment)],
+        "Sends a segment with each sequence number that is a multiple of a step, as who cannot see the connection must: sooner or later one lies in its window.",
+    )
+    .with(&[&[
+        required("step", Number(1024, 1 << 31), "from one sequence number to the next: no more than the receiver's window"),
+        default("gap", Duration, "1ms", "after 128 segments"),
+    ]]),
+    Word::new(
+        "syn-flood",
+        RAW,
+        &[arg("address", Endpoint)],
+        "Sends SYN segments, each from a port of its own, and answers nothing.",
+    )
+    .with(&[&[
+        required("count", Number(1, 20_000), "how many"),
+        default("gap", Duration, "1ms", "after 128 segments"),
+    ]]),
 ];

@@ -354,6 +354,17 @@ fn raw_command(node: &Node, name: String) -> Command {
             remote: node.text(0).to_owned(),
             gap: node.prop_number("gap").expect("default"),
         },
+        "sequence-sweep" => Command::RawSequenceSweep {
+            name,
+            segment: node.text(1).to_owned(),
+            step: narrow(node.prop_number("step")),
+            gap: node.prop_number("gap").expect("default"),
+        },
+        "syn-flood" => Command::RawSynFlood {
+            remote: node.text(0).to_owned(),
+            count: narrow(node.prop_number("count")),
+            gap: node.prop_number("gap").expect("default"),
+        },
         _ => common(node),
     }
 }

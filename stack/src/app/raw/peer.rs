@@ -6,7 +6,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::task::{Context, Poll, Waker};
 
 use thiserror::Error;
@@ -88,10 +88,16 @@ impl RawPeer {
         }
     }
 
-    /// Opens a flow from `port` to `remote`, whose first sequence number is `iss`.
+    /// Where flows begin that are nobody else's: the peer's own address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Opens a flow from `local` to `remote`, whose first sequence number is `iss`. If the address is somebody else's,
+    /// what is sent is forged in his name, and answers go to him: none is ever heard.
     pub fn open(
         &mut self,
-        port: u16,
+        local: SocketAddrV4,
         remote: SocketAddr,
         iss: SeqNumber,
     ) -> Result<FlowId, PeerError> {
@@ -99,13 +105,16 @@ impl RawPeer {
             return Err(PeerError::Family);
         }
         let flow = Flow {
-            local: (IpAddress::V4(self.address), port),
+            local: (IpAddress::V4(*local.ip()), local.port()),
             remote: (remote.ip(), remote.port()),
             iss,
             irs: None,
         };
         let id = self.add(State::Open(flow))?;
-        self.by_key.insert((remote.ip(), remote.port(), port), id);
+        if *local.ip() == self.address {
+            self.by_key
+                .insert((remote.ip(), remote.port(), local.port()), id);
+        }
         Ok(id)
     }
 
@@ -158,10 +167,10 @@ impl RawPeer {
     /// Queues a TCP segment for a flow's peer.
     pub fn send_segment(&mut self, id: FlowId, segment: &[u8]) -> Result<(), PeerError> {
         let flow = self.flow(id).ok_or(PeerError::NotOpen)?;
-        let IpAddress::V4(dst) = flow.remote.0 else {
+        let (IpAddress::V4(src), IpAddress::V4(dst)) = (flow.local.0, flow.remote.0) else {
             return Err(PeerError::Family);
         };
-        let packet = self.forge(dst, segment);
+        let packet = self.forge(src, dst, segment);
         match self.neighbours.get(&dst) {
             Some(&mac) => self.push(mac, ethernet::EtherType::IPV4, &packet),
             None if self.waiting.len() < WAITING_MAX => {
@@ -174,11 +183,11 @@ impl RawPeer {
     }
 
     /// An IPv4 packet around a TCP segment, with the evil bit.
-    fn forge(&mut self, dst: Ipv4Addr, segment: &[u8]) -> Vec<u8> {
+    fn forge(&mut self, src: Ipv4Addr, dst: Ipv4Addr, segment: &[u8]) -> Vec<u8> {
         let mut packet = vec![0; ipv4::HEADER + segment.len()];
         self.ident = self.ident.wrapping_add(1);
         let repr = ipv4::Repr {
-            src: self.address,
+            src,
             dst,
             protocol: ipv4::Protocol::TCP,
             ttl: 64,

@@ -1,4 +1,5 @@
-//! What a raw peer's commands do: send single segments, await single segments, and sweep malformed options.
+//! What a raw peer's commands do: send single segments, await single segments, flood, and sweep what a
+//! blind attacker cannot know or a parser may not expect.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -7,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4};
 
 use super::malformed;
 use super::notation::{self, Number, OptionSpec, SegmentSpec, flag};
@@ -22,8 +23,8 @@ use crate::seq::SeqNumber;
 
 /// First port of a sweep and of flows that name none.
 const FIRST_PORT: u16 = 40_000;
-/// SYN segments that a sweep sends at once: half of what a listener holds half open, and of a transmit ring.
-const SWEEP_BATCH: usize = 128;
+/// Segments that a sweep or flood sends at once: half of what a listener holds half open, and of a transmit ring.
+const BATCH: usize = 128;
 
 /// A raw guest's named flows, shared by its blocks.
 #[derive(Clone)]
@@ -73,11 +74,33 @@ impl RawScript {
         port
     }
 
-    fn open(&self, remote: SocketAddr, port: u16) -> Result<FlowId, String> {
+    /// Where a flow begins: `:port`, or somebody else's address and port, or a port of our own choice.
+    fn local(&self, text: &str) -> Result<SocketAddrV4, String> {
+        let address = self.peer.borrow().address();
+        if text.is_empty() {
+            return Ok(SocketAddrV4::new(address, self.port()));
+        }
+        match text.strip_prefix(':') {
+            Some(port) => port
+                .parse()
+                .map(|port| SocketAddrV4::new(address, port))
+                .map_err(|_| format!("not a port: {port:?}")),
+            None => text
+                .parse()
+                .map_err(|_| format!("not an IPv4 address and port: {text:?}")),
+        }
+    }
+
+    /// A flow from a port of our own choice.
+    fn open_any(&self, remote: SocketAddr) -> Result<FlowId, String> {
+        self.open(remote, self.local("")?)
+    }
+
+    fn open(&self, remote: SocketAddr, local: SocketAddrV4) -> Result<FlowId, String> {
         let iss = SeqNumber(self.os.random() as u32);
         self.peer
             .borrow_mut()
-            .open(port, remote, iss)
+            .open(local, remote, iss)
             .map_err(|e| format!("{e}"))
     }
 
@@ -141,12 +164,9 @@ impl RawScript {
     /// gap later it resets them, as a host that changed its mind: no queue of half-open connections gets full, so every
     /// list comes before the parser.
     async fn sweep(&self, remote: &str, gap: u64) -> Outcome {
-        let remote: SocketAddr = remote
-            .parse()
-            .map_err(|_| format!("not an address and port: {remote:?}"))?;
-        let flows: Result<Vec<FlowId>, String> = (0..SWEEP_BATCH)
-            .map(|_| self.open(remote, self.port()))
-            .collect();
+        let remote = endpoint(remote)?;
+        let flows: Result<Vec<FlowId>, String> =
+            (0..BATCH).map(|_| self.open_any(remote)).collect();
         let flows = flows?;
         let mut syn = SegmentSpec {
             flags: flag::SYN,
@@ -178,6 +198,45 @@ impl RawScript {
             sent += batch;
         }
     }
+
+    /// Sends a segment with each sequence number that is a multiple of `step`: whoever cannot see a connection, but
+    /// knows its ports, is sure to meet its window (Watson, "Slipping in the Window", 2004; RFC 5961, section 1).
+    async fn sweep_sequence(&self, name: &str, text: &str, step: u32, gap: u64) -> Outcome {
+        let id = self.id(name)?;
+        let mut spec = notation::parse(text).map_err(|e| format!("{e}"))?;
+        let len = spec.seq.map_or(0, |(_, len)| len);
+        let step = step.max(1);
+        for n in 0..=u32::MAX / step {
+            if n > 0 && n.is_multiple_of(BATCH as u32) {
+                self.os.sleep(gap).await;
+            }
+            spec.seq = Some((Number::Absolute(n * step), len));
+            self.send(id, &spec)?;
+        }
+        Ok(String::new())
+    }
+
+    /// Sends SYN segments, each from a port of its own, and is not interested in any answer.
+    async fn flood(&self, remote: &str, count: u32, gap: u64) -> Outcome {
+        let remote = endpoint(remote)?;
+        let syn = SegmentSpec {
+            flags: flag::SYN,
+            seq: Some((Number::Relative(0), 0)),
+            ..SegmentSpec::default()
+        };
+        for n in 0..count {
+            if n > 0 && n.is_multiple_of(BATCH as u32) {
+                self.os.sleep(gap).await;
+            }
+            self.send(self.open_any(remote)?, &syn)?;
+        }
+        Ok(String::new())
+    }
+}
+
+fn endpoint(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("not an address and port: {text:?}"))
 }
 
 impl Perform for RawScript {
@@ -192,16 +251,10 @@ impl Perform for RawScript {
                 remote,
                 local,
             } => {
-                let remote = remote
-                    .parse()
-                    .map_err(|_| format!("not an address and port: {remote:?}"))?;
-                let port = match local.strip_prefix(':') {
-                    Some(port) => port.parse().map_err(|_| format!("not a port: {port:?}"))?,
-                    None => self.port(),
-                };
-                let id = self.open(remote, port)?;
+                let local = self.local(&local)?;
+                let id = self.open(endpoint(&remote)?, local)?;
                 self.flows.borrow_mut().insert(name, id);
-                Ok(format!("from port {port}"))
+                Ok(format!("from port {}", local.port()))
             }
             Command::FlowListen { name, port } => {
                 let id = self
@@ -224,6 +277,13 @@ impl Perform for RawScript {
             } => self.wait_for(&name, &segment, timeout).await,
             Command::RawSilence { name, ns } => self.silence(&name, ns).await,
             Command::RawOptionSweep { remote, gap } => self.sweep(&remote, gap).await,
+            Command::RawSequenceSweep {
+                name,
+                segment,
+                step,
+                gap,
+            } => self.sweep_sequence(&name, &segment, step, gap).await,
+            Command::RawSynFlood { remote, count, gap } => self.flood(&remote, count, gap).await,
             Command::Sleep { ns } => {
                 self.os.sleep(ns).await;
                 Ok(String::new())

@@ -21,6 +21,16 @@ fn a_reset_inside_the_window_but_not_next_is_only_challenged() {
 }
 
 #[test]
+fn a_reset_whose_text_reaches_the_window_is_only_challenged() {
+    let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
+    for seq in [0_u32, 1_u32.wrapping_sub(50)] {
+        solo.inject(seg("R", seq).text(&[7; 100]));
+        assert_eq!(solo.sent(), [". 1:1(0) ack 1"]);
+    }
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+}
+
+#[test]
 fn a_syn_on_an_established_connection_is_only_challenged() {
     let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
     for seq in [0, 1, 500] {
