@@ -29,7 +29,7 @@ impl Host for Raw {
     }
 
     fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
-        self.stack.change_route(to.into(), change.metrics());
+        self.stack.change_route(to, change.metrics());
         Ok(())
     }
 

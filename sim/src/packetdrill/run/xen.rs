@@ -342,7 +342,7 @@ impl Host for Xen {
 
     fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
         self.ask(self.last(), move |_, stack| {
-            stack.change_route(to.into(), change.metrics());
+            stack.change_route(to, change.metrics());
         });
         Ok(())
     }
