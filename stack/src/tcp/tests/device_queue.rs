@@ -94,3 +94,14 @@ fn a_route_says_what_is_announced_how_large_packets_are_and_how_many_leave_first
     solo.inject(seg(".", 1).ack(1_801));
     assert_eq!(solo.sent()[0], ". 1801:3261(1460) ack 1");
 }
+
+#[test]
+fn the_system_s_mark_of_unsent_octets_holds_where_the_application_has_none() {
+    let mut profile = Profile::default();
+    profile.tcp.sockets.not_sent_lowat = 4_000;
+    let (mut solo, socket, _) = far_away(profile, Metrics::default());
+    solo.host.drops = true;
+    let send = |solo: &mut Solo| solo.host.tcp.send(solo.now, socket, &[1; 4_000]);
+    assert_eq!(send(&mut solo), Ok(4_000));
+    assert_eq!(send(&mut solo), Err(SocketError::EAGAIN));
+}
