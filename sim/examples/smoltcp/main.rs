@@ -4,13 +4,15 @@
 //! cargo run -p evilbit --example smoltcp -- PATH…
 //! ```
 //!
-//! What a stack needs for that is two things. [`sockets`] gives smoltcp's sockets the shape of POSIX's that do not block
-//! ([`stack::api::Sockets`]); descriptors, blocking and `poll` are [`stack::posix::Process`]'s. [`subject`] is time and
+//! What a stack needs for that is two things. [`sockets`] and [`calls`] give smoltcp's sockets the shape of POSIX's that do
+//! not block ([`stack::api::Sockets`]), each an [`entry`]; descriptors, blocking and `poll` are [`stack::posix::Process`]'s. [`subject`] is time and
 //! packets in, packets and a deadline out. What smoltcp does not have (most settings, `TCP_INFO`, most options, UDP here)
 //! is refused with the error that a kernel without it gives, and the script that asks for it fails by name.
 
 #![forbid(unsafe_code)]
 
+mod calls;
+mod entry;
 mod sockets;
 mod subject;
 mod wire;

@@ -1,6 +1,7 @@
 //! smoltcp with a process on it, as the runner drives it.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use evilbit::packetdrill::environment::{Host, NoSuchSetting};
@@ -13,10 +14,10 @@ use stack::event::TcpState;
 use stack::posix::{Answer, Call, Outcome, Process};
 use stack::profile::Profile;
 use stack::tcp::Listed;
-use std::net::IpAddr;
 use thiserror::Error;
 
-use crate::sockets::{Closing, SmolSockets};
+use crate::entry::Closing;
+use crate::sockets::SmolSockets;
 use crate::wire::Wire;
 
 thread_local! {

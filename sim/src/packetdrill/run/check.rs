@@ -186,3 +186,35 @@ pub fn marks(said: &IpInfo, live: &Live, remote: &mut Remote) -> Option<Differen
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_padding_count_only_where_the_layout_is_exact() {
+        let said = Options::These(vec![
+            TcpOption::Mss(1460),
+            TcpOption::Nop,
+            TcpOption::WindowScale(6),
+            TcpOption::SackPermitted,
+        ]);
+        let got = |scale| {
+            Options::These(vec![
+                TcpOption::Mss(1460),
+                TcpOption::SackPermitted,
+                TcpOption::WindowScale(scale),
+                TcpOption::Eol,
+            ])
+        };
+        assert!(!same_options(&said, &got(6), &[], Layout::Exact));
+        assert!(same_options(&said, &got(6), &[], Layout::AnyOrder));
+        assert!(!same_options(&said, &got(7), &[], Layout::AnyOrder));
+        let fewer = Options::These(vec![TcpOption::Mss(1460), TcpOption::SackPermitted]);
+        assert!(!same_options(&said, &fewer, &[], Layout::AnyOrder));
+        assert!(!same_options(&fewer, &said, &[], Layout::AnyOrder));
+        let twice = Options::These(vec![TcpOption::Mss(1460), TcpOption::Mss(1460)]);
+        let once = Options::These(vec![TcpOption::Mss(1460)]);
+        assert!(!same_options(&twice, &once, &[], Layout::AnyOrder));
+    }
+}
