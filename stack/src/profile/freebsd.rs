@@ -38,6 +38,7 @@ pub fn tcp() -> TcpProfile {
             told_when_doubled: false,
         },
         sockets: Sockets {
+            not_sent_lowat: 0,
             measure: true,
             always_keep_alive: true,
             max_seg_at_open_only: false,

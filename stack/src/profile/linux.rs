@@ -39,6 +39,7 @@ pub fn tcp() -> TcpProfile {
             always_keep_alive: false,
             max_seg_at_open_only: true,
             writable: Writable::HalfOfUsed,
+            not_sent_lowat: 0,
             // tcp_min_tso_segs, tcp_wmem[2]
             charge: Some(Charge {
                 overhead: 1_280,

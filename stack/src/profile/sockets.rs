@@ -36,6 +36,8 @@ pub struct Sockets {
     pub max_seg_at_open_only: bool,
     /// When a socket is writable.
     pub writable: Writable,
+    /// `TCP_NOTSENT_LOWAT` where the application says nothing, octets; 0: none (Linux, `tcp_notsent_lowat`).
+    pub not_sent_lowat: u32,
     /// How the send buffer is charged; none: by its octets.
     pub charge: Option<Charge>,
 }

@@ -44,7 +44,7 @@ impl Connection {
             return 0;
         }
         let fill = self.fill();
-        let lowat = u64::from(self.options.rare().not_sent_lowat);
+        let lowat = self.not_sent_lowat(profile);
         let Some(charge) = &profile.sockets.charge else {
             if lowat > 0 && fill.unsent >= lowat {
                 return 0;
@@ -80,13 +80,21 @@ impl Connection {
         taken as usize
     }
 
+    /// With so many octets unsent the application has written enough; 0: there is no such number.
+    fn not_sent_lowat(&self, profile: &TcpProfile) -> u64 {
+        u64::from(match self.options.rare().not_sent_lowat {
+            0 => profile.sockets.not_sent_lowat,
+            octets => octets,
+        })
+    }
+
     /// Whether a writer is worth being woken.
     pub fn is_writable(&self, profile: &TcpProfile) -> bool {
         if !self.may_write() {
             return false;
         }
         let fill = self.fill();
-        let lowat = u64::from(self.options.rare().not_sent_lowat);
+        let lowat = self.not_sent_lowat(profile);
         if lowat > 0 && 2 * fill.unsent >= lowat {
             return false;
         }

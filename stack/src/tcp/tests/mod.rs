@@ -21,6 +21,7 @@
 
 mod chaos;
 mod closing;
+mod device_queue;
 mod ecn;
 mod errors;
 mod fast_open;

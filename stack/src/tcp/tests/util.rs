@@ -75,11 +75,19 @@ pub struct Wire {
     pub local: IpAddress,
     pub packets: Vec<(IpPacket, Vec<u8>)>,
     pub room: usize,
+    pub metrics: Metrics,
+    pub drops: bool,
 }
 
 impl IpOutput for Wire {
     fn route(&self, _remote: IpAddress) -> Result<Route, SocketError> {
-        Ok(route(self.local))
+        let mut route = route(self.local);
+        route.metrics = self.metrics;
+        route.path_mtu = self.metrics.mtu.map_or(route.mtu, usize::from);
+        Ok(route)
+    }
+    fn drops(&self) -> bool {
+        self.drops
     }
     fn tx_checksum(&self, _remote: IpAddress) -> bool {
         false
@@ -108,6 +116,10 @@ pub struct Host {
     pub ip: IpAddress,
     /// Packets that the device takes at a time.
     pub room: usize,
+    /// What the administrator says about the way to everybody.
+    pub metrics: Metrics,
+    /// The device's queue drops everything.
+    pub drops: bool,
 }
 
 impl Host {
@@ -119,6 +131,8 @@ impl Host {
             log,
             ip: ip.parse().expect("an address"),
             room: usize::MAX,
+            metrics: Metrics::default(),
+            drops: false,
         }
     }
 
@@ -128,6 +142,8 @@ impl Host {
             local: self.ip,
             packets: Vec::new(),
             room: self.room,
+            metrics: self.metrics,
+            drops: self.drops,
         };
         self.tcp.transmit(now, &mut wire);
         wire.packets
