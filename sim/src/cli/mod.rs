@@ -28,6 +28,7 @@ use clap::Parser;
 
 use self::args::{Cli, Command};
 use self::out::{Out, talk};
+use self::scripts::Contender;
 use crate::scenario::Report;
 
 /// How a command ended.
@@ -112,7 +113,7 @@ fn command(cli: &Cli, out: &mut Out) -> Result<Exit, BadInput> {
         Command::Replay(args) => run::replay(args, out),
         Command::Test(args) => test::test(args, out),
         Command::Serve(args) => serve::serve(args, out),
-        Command::Packetdrill(args) => packetdrill::packetdrill(args, out),
+        Command::Packetdrill(args) => packetdrill::packetdrill(args, Contender::default(), out),
         Command::Help(args) => help::help(args, out),
     }
 }

@@ -3,19 +3,50 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
 
 use super::args::PacketdrillArgs;
 use super::discover::{self, Sort};
 use super::out::Out;
-use super::scripts::{self, How};
+use super::scripts::{self, Contender, How};
 use super::{BadInput, Exit};
 use crate::packetdrill::construct::{Construct, constructs};
 use crate::packetdrill::run::Path;
 use crate::packetdrill::survey::Survey;
 use crate::packetdrill::{self, Definitions};
 
+/// A command of its own that runs scripts against another stack: its words are `evilbit packetdrill`'s, and so is what it
+/// prints.
+pub fn main(contender: Contender) -> ExitCode {
+    /// Run packetdrill scripts against this stack.
+    #[derive(Parser)]
+    struct Words {
+        #[command(flatten)]
+        args: PacketdrillArgs,
+    }
+    let mut out = Out::default();
+    let args = match Words::try_parse() {
+        Ok(words) => words.args,
+        Err(error) => {
+            let bad = error.use_stderr();
+            let _ = error.print();
+            return ExitCode::from(if bad { 2 } else { 0 });
+        }
+    };
+    match packetdrill(&args, contender, &mut out).unwrap_or(Exit::Bad) {
+        Exit::Held if !out.arrived() => Exit::Bad.into(),
+        exit => exit.into(),
+    }
+}
+
 /// Runs scripts, or lists them. A bad script does not hide the others, but it is bad input.
-pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInput> {
+pub fn packetdrill(
+    args: &PacketdrillArgs,
+    contender: Contender,
+    out: &mut Out,
+) -> Result<Exit, BadInput> {
     let found = discover::files(&args.paths, Sort::Script).map_err(|error| {
         let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
         BadInput::say(&error, help.as_deref())
@@ -35,6 +66,7 @@ pub fn packetdrill(args: &PacketdrillArgs, out: &mut Out) -> Result<Exit, BadInp
         return Ok(survey(chosen, args.missing, out));
     }
     let how = How {
+        contender,
         profile: args.profile.clone(),
         path: match args.path.as_str() {
             "xen" => Path::Xen,

@@ -12,11 +12,31 @@ use crate::failure::shell_word;
 use crate::packetdrill::run::failure::Failure;
 use crate::packetdrill::run::verdict::{Ending, Verdict};
 use crate::packetdrill::run::{self, RunOptions, capture, expected};
-use crate::packetdrill::{self, Definitions, Loaded};
+use crate::packetdrill::{self, Definitions, Loaded, Script};
+
+/// Whose stack scripts are run against.
+#[derive(Clone, Copy, Debug)]
+pub struct Contender {
+    /// The command that does so, as replays name it.
+    pub command: &'static str,
+    /// Runs a script.
+    pub run: fn(&Script, &RunOptions) -> Verdict,
+}
+
+impl Default for Contender {
+    /// The stack of this testbed.
+    fn default() -> Contender {
+        Contender {
+            command: "evilbit packetdrill",
+            run: run::run,
+        }
+    }
+}
 
 /// How scripts are run.
 #[derive(Clone, Debug, Default)]
 pub struct How {
+    pub contender: Contender,
     /// The stack's profile, instead of the script's system's.
     pub profile: Option<String>,
     /// The stack's way to the network.
@@ -154,7 +174,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
             return Ran {
                 word: Some(Word::ExpectedFail),
                 text: match how.json {
-                    true => format!("{}\n", unreadable(path, &problem.message)),
+                    true => format!("{}\n", unreadable(path, &problem.message, how)),
                     false => format!("XFAIL {}\n  {}\n", path.display(), problem.message),
                 },
             };
@@ -186,8 +206,8 @@ fn run_one(path: &Path, how: &How) -> Ran {
         Ending::Failed(_) => Word::Fail,
     };
     let text = match how.json {
-        true => format!("{}\n", object(path, word, &loaded.source, &verdict)),
-        false => text(path, word, &loaded.source, &verdict),
+        true => format!("{}\n", object(path, word, &loaded.source, &verdict, how)),
+        false => text(path, word, &loaded.source, &verdict, how),
     };
     Ran {
         word: Some(word),
@@ -202,7 +222,7 @@ fn verdict(loaded: &Loaded, how: &How) -> Verdict {
     };
     let script = &loaded.script;
     // A bug of the stack is a failure of the script that found it, and the others still have their turn.
-    let mut verdict = catch_unwind(AssertUnwindSafe(|| run::run(script, &options)))
+    let mut verdict = catch_unwind(AssertUnwindSafe(|| (how.contender.run)(script, &options)))
         .unwrap_or_else(|_| Verdict::broken(script));
     expected::apply(&mut verdict, loaded);
     verdict
@@ -213,11 +233,11 @@ fn is_expected_to_fail(path: &Path) -> bool {
     path.with_extension("exfail").exists()
 }
 
-fn replay(path: &Path) -> String {
-    format!("evilbit packetdrill {}", shell_word(path))
+fn replay(path: &Path, how: &How) -> String {
+    format!("{} {}", how.contender.command, shell_word(path))
 }
 
-fn text(path: &Path, word: Word, source: &str, verdict: &Verdict) -> String {
+fn text(path: &Path, word: Word, source: &str, verdict: &Verdict, how: &How) -> String {
     let mut text = format!("{} {}\n", word.text(), path.display());
     match &verdict.ending {
         Ending::Passed => {}
@@ -226,14 +246,14 @@ fn text(path: &Path, word: Word, source: &str, verdict: &Verdict) -> String {
             text += &format!("  {}:{line}: {}\n", path.display(), why.message);
         }
         Ending::Failed(failure) => {
-            text += &failure.text(path, source, &verdict.ladder, &replay(path));
+            text += &failure.text(path, source, &verdict.ladder, &replay(path, how));
         }
     }
     text
 }
 
 /// A script's object in `--json`; its keys are stable.
-fn object(path: &Path, word: Word, source: &str, verdict: &Verdict) -> Value {
+fn object(path: &Path, word: Word, source: &str, verdict: &Verdict, how: &How) -> Value {
     let failure = match &verdict.ending {
         Ending::Passed => Value::Null,
         Ending::Skipped(failure) | Ending::Failed(failure) => failure_object(failure, source),
@@ -245,16 +265,16 @@ fn object(path: &Path, word: Word, source: &str, verdict: &Verdict) -> Value {
         "sim_ns": verdict.simulated,
         "packets": verdict.packets.len(),
         "failure": failure,
-        "replay": replay(path),
+        "replay": replay(path, how),
     })
 }
 
-fn unreadable(path: &Path, message: &str) -> Value {
+fn unreadable(path: &Path, message: &str, how: &How) -> Value {
     json!({
         "script": path.display().to_string(),
         "result": Word::ExpectedFail.text(),
         "failure": { "message": message },
-        "replay": replay(path),
+        "replay": replay(path, how),
     })
 }
 

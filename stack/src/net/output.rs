@@ -96,6 +96,8 @@ pub struct Output {
     pub paths: PathMtus,
     /// What is said about the ways to hosts.
     pub metrics: RouteMetrics,
+    /// The device's queue has no room for any packet.
+    pub drops: bool,
     /// Where the last packet went.
     last: Option<(Ipv4Addr, NextHop)>,
 }
@@ -119,6 +121,7 @@ impl Output {
             ident,
             paths: PathMtus::default(),
             metrics: RouteMetrics::default(),
+            drops: false,
             last: None,
         }
     }
@@ -213,7 +216,7 @@ impl Output {
     }
 
     /// Sends one packet, whose payload `fill` writes: called once, or not at all when the device is full.
-    /// A packet that has no way to go any more is dropped: the layer above asked for the route before.
+    /// A packet that has no way to go any more is dropped, as one is for which the device's queue has no room: the layer above asked for the route before.
     pub fn send(
         &mut self,
         now: Instant,
@@ -221,6 +224,9 @@ impl Output {
         packet: &Outgoing,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
+        if self.drops {
+            return Ok(());
+        }
         match (packet.src, packet.dst) {
             (IpAddress::V4(src), IpAddress::V4(dst)) => {
                 self.send_v4(now, device, packet, (src, dst), fill)
@@ -425,6 +431,9 @@ impl IpOutput for TcpOutput<'_> {
     fn tx_checksum(&self, remote: IpAddress) -> bool {
         // Xen's netif.h has a feature of its own for IPv6, which few backends have.
         remote.is_ipv4() && self.device.caps().tx_checksum
+    }
+    fn drops(&self) -> bool {
+        self.output.drops
     }
     fn send(
         &mut self,

@@ -12,6 +12,9 @@ pub struct Closing {
     pub reset_is_told: bool,
     /// What a reset in CLOSE-WAIT is called: ECONNRESET, or EPIPE (Linux, `tcp_reset`).
     pub reset_in_close_wait: SocketError,
+    /// Text for an application that has closed is answered as if there were no connection (Linux,
+    /// `tcp_rcv_state_process`: RFC 9293, 3.10.7.1), not by an abort of it.
+    pub text_is_for_nobody: bool,
 }
 
 impl Default for Closing {
@@ -20,6 +23,7 @@ impl Default for Closing {
             repeats_fin: false,
             reset_is_told: false,
             reset_in_close_wait: SocketError::ECONNRESET,
+            text_is_for_nobody: false,
         }
     }
 }

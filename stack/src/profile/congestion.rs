@@ -7,8 +7,9 @@ pub enum SlowStart {
     UntilLoss,
     /// HyStart++ (RFC 9406).
     HystartPlusPlus,
-    /// HyStart as Linux's CUBIC has it: at once when round trips get longer, or when ACKs keep coming for half of one.
-    Hystart,
+    /// HyStart as Linux's CUBIC has it, at once: when ACKs keep coming for half of a round trip (a `train`; for a whole
+    /// one where segments are paced), or when round trips get longer (`delay`).
+    Hystart { train: bool, delay: bool },
 }
 
 /// Growth of the congestion window.
@@ -32,6 +33,11 @@ pub struct Congestion {
     /// Segments that leave together, as one that a network card cuts, and of which the last one is pushed (Linux,
     /// `tcp_min_tso_segs`); 0: each for itself.
     pub send_unit: u32,
+    /// The pacing rate, percent of a window in a round trip: as long as the window grows fast (Linux,
+    /// `tcp_pacing_ss_ratio`: 200) …
+    pub pacing_slow_start: u32,
+    /// … and from half of the threshold on (`tcp_pacing_ca_ratio`: 120).
+    pub pacing_avoidance: u32,
 }
 
 impl Default for Congestion {
@@ -45,6 +51,8 @@ impl Default for Congestion {
             restart_after_idle: true,
             whole_undo: false,
             send_unit: 0,
+            pacing_slow_start: 200,
+            pacing_avoidance: 120,
         }
     }
 }

@@ -52,6 +52,7 @@ pub fn tcp() -> TcpProfile {
         },
         closing: Closing {
             reset_in_close_wait: SocketError::EPIPE,
+            text_is_for_nobody: true,
             ..Closing::default()
         },
         recovery: Recovery {
@@ -62,7 +63,10 @@ pub fn tcp() -> TcpProfile {
             ..Recovery::default()
         },
         growth: Congestion {
-            slow_start: SlowStart::Hystart,
+            slow_start: SlowStart::Hystart {
+                train: true,
+                delay: true,
+            },
             // tcp_slow_start() takes all that is acknowledged.
             most_per_ack: u32::MAX,
             most_per_ack_later: u32::MAX,

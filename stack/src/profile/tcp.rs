@@ -104,6 +104,8 @@ pub struct TcpProfile {
     pub ack_every_segments: u32,
     /// Sender silly-window avoidance: override timeout, 0.1 to 1 s (RFC 9293, 3.8.6.2.1).
     pub sws_override: u64,
+    /// Text that the device's own queue has dropped is tried again after this: 500 ms (Linux, `TCP_RESOURCE_PROBE_INTERVAL`).
+    pub local_drop_retry: u64,
     /// Idle time before the first keep-alive: 2 h (RFC 9293, MUST-28).
     pub keepalive_idle: u64,
     /// Between keep-alives: 75 s, as deployed since 4.2BSD.
@@ -193,6 +195,7 @@ impl Default for TcpProfile {
             nagle: Nagle::AnythingOut,
             ack_every_segments: 2,
             sws_override: 200 * MS,
+            local_drop_retry: 500 * MS,
             keepalive_idle: 7_200 * SEC,
             keepalive_interval: 75 * SEC,
             keepalive_probes: 9,

@@ -31,6 +31,17 @@ impl Stack {
         self.tcp.route_changed(to);
     }
 
+    /// How many packets the device's queue holds (`tc qdisc … pfifo limit`). A device is as fast as its ring, so the
+    /// queue holds none for any time, and only one without any room is ever full.
+    pub fn limit_queue(&mut self, packets: Option<u32>) {
+        self.output.drops = packets == Some(0);
+    }
+
+    /// Whether the device's queue paces TCP (`tc qdisc … fq`).
+    pub fn set_pacing(&mut self, on: bool) {
+        self.tcp.set_pacing(on);
+    }
+
     /// All TCP sockets, connections that no handle leads to among them.
     pub fn tcp_sockets(&self) -> Vec<Listed> {
         self.tcp.list()

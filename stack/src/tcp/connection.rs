@@ -18,6 +18,7 @@ use crate::tcp::meter::Meter;
 use crate::tcp::mtu_probe::Search;
 use crate::tcp::options::SocketOptions;
 use crate::tcp::output::Route;
+use crate::tcp::pacing::Pace;
 use crate::tcp::recovery::Recovery;
 use crate::tcp::recv_buffer::RecvBuffer;
 use crate::tcp::recv_window::RecvSpace;
@@ -92,6 +93,10 @@ bitflags::bitflags! {
         const ECN_ECHO = 1 << 21;
         /// The window was reduced because of a mark; the peer shall know.
         const ECN_REDUCED = 1 << 22;
+        /// The device's queue holds its segments back for a while.
+        const PACED = 1 << 24;
+        /// The device's queue has dropped what there is to send.
+        const HELD_BACK = 1 << 25;
         /// The data in its SYN were taken.
         const SYN_DATA = 1 << 17;
     }
@@ -114,6 +119,8 @@ pub struct Seldom {
     pub mtu: Option<Search>,
     /// What the administrator wants the first congestion window to be, segments.
     pub initial_window: Option<u32>,
+    /// When the device's queue lets the next segments go.
+    pub pace: Pace,
 }
 
 static NOTHING: Seldom = Seldom {
@@ -124,6 +131,7 @@ static NOTHING: Seldom = Seldom {
     ecn_until: None,
     mtu: None,
     initial_window: None,
+    pace: Pace::NONE,
 };
 
 /// One connection.

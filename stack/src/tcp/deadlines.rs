@@ -15,6 +15,8 @@ pub enum Timer {
     Retransmit,
     /// Zero-window probe, or the override timeout of silly-window avoidance.
     Persist,
+    /// The device's queue lets more segments go.
+    Pace,
     /// Delayed ACK.
     DelayedAck,
     /// Keep-alive.
@@ -23,10 +25,11 @@ pub enum Timer {
     Linger,
 }
 
-const ALL: [Timer; 6] = [
+const ALL: [Timer; 7] = [
     Timer::Early,
     Timer::Retransmit,
     Timer::Persist,
+    Timer::Pace,
     Timer::DelayedAck,
     Timer::KeepAlive,
     Timer::Linger,
@@ -94,6 +97,7 @@ impl Deadlines {
             Timer::Early,
             Timer::Retransmit,
             Timer::Persist,
+            Timer::Pace,
             Timer::DelayedAck,
         ];
         let mut kinds = TimerKinds::empty();

@@ -80,6 +80,11 @@ impl Tcp {
         self.shared.profile = profile;
     }
 
+    /// Whether the device's queue paces, from the next segment on.
+    pub fn set_pacing(&mut self, on: bool) {
+        self.shared.paced = on;
+    }
+
     /// Sends what is due, until nothing is or the device is full.
     pub fn transmit(&mut self, now: Instant, out: &mut dyn IpOutput) {
         while let Some(index) = self.timers.due(now) {
@@ -183,6 +188,9 @@ impl Tcp {
                     Some(smaller) => plan = smaller,
                     None => continue,
                 }
+            }
+            if out.drops() && connection.stays_unsent(&self.shared, now, &plan) {
+                return Ok(false);
             }
             connection.emit(&mut self.shared, now, out, &plan)?;
         }

@@ -19,6 +19,7 @@ impl Connection {
                 Timer::Early => self.early_timeout(shared, now),
                 Timer::Retransmit => self.retransmission_timeout(shared, now),
                 Timer::Persist => self.persist_timeout(shared, now),
+                Timer::Pace => self.marks -= Marks::PACED,
                 Timer::DelayedAck => self.ack.now(),
                 Timer::KeepAlive => self.keep_alive_timeout(shared, now),
                 Timer::Linger => self.die(shared, None),
@@ -91,6 +92,10 @@ impl Connection {
 
     /// The peer's window has been shut, or too small to be worth a segment, for long enough.
     fn persist_timeout(&mut self, shared: &mut Shared, now: Instant) {
+        if self.is_held_back_for_good(shared, now) {
+            self.time_out(shared);
+            return;
+        }
         if self.snd.wnd > 0 {
             self.marks |= Marks::OVERRIDE;
             return;

@@ -39,7 +39,7 @@ impl Connection {
             snd_wscale: self.agreed.send_shift,
             rcv_wscale: self.agreed.recv_shift,
             retransmits: if probing { 0 } else { self.rto.timeouts },
-            probes: if probing {
+            probes: if probing && !self.marks.contains(Marks::HELD_BACK) {
                 self.rto.timeouts
             } else {
                 self.unanswered

@@ -313,7 +313,16 @@ impl Connection {
         }
         // RFC 9293, SHLD-3: text for an application that has closed is answered with a reset.
         if self.owner == Owner::Nobody {
-            self.abort(shared, None);
+            if shared.tcp().closing.text_is_for_nobody {
+                let ip = self.options.rare().ip;
+                if let Some(mut reset) = Reset::answer(self.tuple, segment, ip) {
+                    reset.key = self.seldom().signature;
+                    shared.reset(reset);
+                }
+                self.die(shared, None);
+            } else {
+                self.abort(shared, None);
+            }
             return Break(());
         }
         self.receive_text(shared, now, segment.seq, segment.payload);

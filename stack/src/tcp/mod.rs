@@ -17,8 +17,9 @@
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
-//!   not lost after all; `rto`, `timestamps`: time; `congestion`: pace
+//!   not lost after all; `rto`, `timestamps`: time; `congestion`, `pacing`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
+//! - `local_drop`: a device's queue that has no room
 //! - `mtu_probe`: what a path takes, without ICMP
 //! - `ecn`: marks instead of losses
 //! - `signature` over `md5`: segments that are signed
@@ -51,12 +52,14 @@ mod input;
 mod isn;
 mod listen;
 mod listing;
+mod local_drop;
 mod md5;
 mod meter;
 mod mtu_probe;
 mod open;
 mod options;
 pub mod output;
+mod pacing;
 mod pool;
 mod ports;
 mod prr;

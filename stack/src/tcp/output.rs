@@ -60,6 +60,10 @@ pub trait IpOutput {
     fn route(&self, remote: IpAddress) -> Result<Route, SocketError>;
     /// Whether the device completes checksums on the way to `remote`: then a segment holds only the pseudo-header's sum.
     fn tx_checksum(&self, remote: IpAddress) -> bool;
+    /// Whether the device's queue drops whatever it is given.
+    fn drops(&self) -> bool {
+        false
+    }
     /// Sends one IP packet whose payload of exactly `len` bytes is written by `fill`, called once or not at all.
     fn send(
         &mut self,

@@ -68,6 +68,7 @@ impl Connection {
             let timeout = self.recovery.phase == Phase::Timeout;
             let delivered = news.delivered.saturating_sub(news.guessed);
             let acked = Acked {
+                paced: shared.paced,
                 octets: if timeout || shared.tcp().growth.by_delivery {
                     delivered
                 } else {

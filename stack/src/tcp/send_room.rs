@@ -4,6 +4,7 @@
 
 use crate::profile::TcpProfile;
 use crate::profile::sockets::{Charge, Writable};
+use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::state;
 
@@ -126,14 +127,26 @@ impl Connection {
         u64::from(cwnd.min(self.snd.wnd.saturating_sub(out)))
     }
 
-    fn tariff(&self, charge: &Charge) -> Tariff {
+    /// Octets in a chunk.
+    fn chunk(&self) -> u64 {
         let smss = u64::from(self.agreed.smss().max(1));
         let largest = match u64::from(self.snd.max_wnd) {
             0 => CHUNK,
             window if window > SMALL_WINDOW => CHUNK.min(window / 2),
             window => CHUNK.min(window),
         };
-        let chunk = (largest / smss).max(1) * smss;
+        (largest / smss).max(1) * smss
+    }
+
+    /// Octets from `seq` to the end of the chunk that it is in: what leaves together comes out of one.
+    pub fn rest_of_chunk(&self, seq: SeqNumber) -> u32 {
+        let chunk = self.chunk() as u32;
+        chunk - seq.after(self.snd.chunk) % chunk
+    }
+
+    fn tariff(&self, charge: &Charge) -> Tariff {
+        let smss = u64::from(self.agreed.smss().max(1));
+        let chunk = self.chunk();
         let cwnd = u64::from(self.congestion.cwnd());
         // A millisecond's worth of what paces the sender: twice the window in a round trip.
         let paced = match self.rto.srtt() {

@@ -16,6 +16,8 @@ pub struct SendSpace {
     pub max: SeqNumber,
     /// Behind the last segment that was less than full-sized.
     pub small: SeqNumber,
+    /// Where the chunk began that was written first of what was not sent then.
+    pub chunk: SeqNumber,
     /// SND.WND
     pub wnd: u32,
     /// MAX.SND.WND
@@ -35,6 +37,7 @@ impl SendSpace {
             nxt: iss,
             max: iss,
             small: iss,
+            chunk: iss.plus(1),
             wnd: 0,
             max_wnd: 0,
             wl1: SeqNumber(0),

@@ -42,6 +42,8 @@ pub struct Shared {
     pub destinations: Destinations,
     /// ICMP messages that quoted what was not under way.
     pub out_of_window_icmps: u64,
+    /// The device's queue paces.
+    pub paced: bool,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -66,6 +68,7 @@ impl Shared {
             resets: VecDeque::new(),
             destinations: Destinations::default(),
             out_of_window_icmps: 0,
+            paced: false,
             sink,
             encoded: Vec::new(),
         }

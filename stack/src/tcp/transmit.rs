@@ -114,6 +114,9 @@ impl Connection {
     }
 
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
+        if self.marks.contains(Marks::PACED) {
+            return None;
+        }
         let cwnd = self.congestion.cwnd();
         let Some(out) = self.recovery.out() else {
             return self
@@ -231,7 +234,6 @@ impl Connection {
     /// The segment as part of a unit: as many segments as leave together, at most the profile's, `room` octets, and half of the
     /// window. The last one of several is pushed, as it is when a network card cuts them.
     fn in_unit(&self, profile: &TcpProfile, mut plan: Plan, room: u32, text: u32) -> Plan {
-        let most = profile.growth.send_unit;
         let end = plan.seq.plus(plan.len);
         let under_way = self.recovery.out().and_then(|out| out.unit);
         if let Some(unit) = under_way.filter(|&unit| plan.seq.lt(unit)) {
@@ -241,8 +243,11 @@ impl Connection {
         }
         let full = self.full_size().max(1);
         let half = (self.congestion.cwnd() / full / 2).max(1);
+        let most = self.unit_segments(profile, full);
         let segments = most.min(half).min(room / full).max(1);
-        let mut octets = (segments * full).min(text);
+        let mut octets = (segments * full)
+            .min(text)
+            .min(self.rest_of_chunk(plan.seq));
         let rest = octets % full;
         if octets == text && rest > 0 && !self.is_worth_sending(profile, rest, full, rest) {
             octets -= rest;
@@ -392,7 +397,7 @@ impl Connection {
         if plan.len > 0 {
             self.note_sent(now, plan.seq.plus(plan.len));
         }
-        self.marks -= Marks::OVERRIDE;
+        self.marks -= Marks::OVERRIDE | Marks::HELD_BACK;
         if plan.len > 0 {
             let idle = !self.snd.has_outstanding();
             self.marks.set(
@@ -460,6 +465,9 @@ impl Connection {
                 shared.note(&self.tuple, TcpNote::TailProbe, plan.seq);
             }
             _ => {}
+        }
+        if shared.paced {
+            self.note_paced(shared.tcp(), now, plan);
         }
     }
 

@@ -37,6 +37,9 @@ impl Connection {
             _ => {}
         }
         self.restart_if_idle(shared, now);
+        if self.snd.nxt == self.data_end() {
+            self.snd.chunk = self.snd.nxt;
+        }
         let room = self.room_to_write(shared.tcp(), data.len());
         let limit = self.outbox.len() as usize + room;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);

@@ -24,6 +24,9 @@ pub enum Failure {
         value: String,
         why: &'static str,
     },
+    /// The stack under test has no such setting, or not this value of it.
+    #[error("the stack under test cannot be told {name}={value}")]
+    Untold { name: String, value: String },
     /// There is no such file.
     #[error("no file `{0}`")]
     UnknownFile(String),

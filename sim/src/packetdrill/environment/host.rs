@@ -7,8 +7,14 @@ use stack::event::TcpState;
 use stack::net::metrics::Metrics;
 use stack::profile::Profile;
 use stack::tcp::Listed;
+use thiserror::Error;
 
 use super::Failure;
+
+/// The stack under test cannot be set to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the stack cannot be set to that")]
+pub struct NoSuchSetting;
 
 /// What a route says about the way to a host; none: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +44,11 @@ impl RouteChange {
 /// What commands ask of the machine under test. What it cannot do it says, and the script fails.
 pub trait Host {
     /// The settings have changed.
-    fn set_profile(&mut self, profile: Rc<Profile>);
+    ///
+    /// # Errors
+    ///
+    /// The stack does not have what they ask for.
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting>;
 
     /// All TCP sockets, half-open connections counted.
     fn sockets(&self) -> Vec<Listed>;

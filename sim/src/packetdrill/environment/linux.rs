@@ -1,6 +1,6 @@
 //! Linux' settings (Documentation/networking/ip-sysctl), and the defaults that scripts ask for by one name.
 
-use stack::profile::{CongestionAlgorithm, EcnMode, ProbingMode, SynCookies};
+use stack::profile::{CongestionAlgorithm, EcnMode, ProbingMode, SlowStart, SynCookies};
 
 use super::sysctl::Effect::{Nothing, Profile};
 use super::sysctl::{BadValue, Sysctl};
@@ -250,12 +250,18 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_pacing_ss_ratio",
         initial: "200",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.growth.pacing_slow_start = v.between(0, 1_000)? as u32;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_pacing_ca_ratio",
         initial: "120",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            p.tcp.growth.pacing_avoidance = v.between(0, 1_000)? as u32;
+            Ok(())
+        }),
     },
     Sysctl {
         name: "net.ipv4.tcp_notsent_lowat",
@@ -310,7 +316,17 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "/sys/module/tcp_cubic/parameters/hystart_detect",
         initial: "3",
-        effect: Nothing(NOT_YET),
+        effect: Profile(|p, v| {
+            let bits = v.between(0, 3)?;
+            p.tcp.growth.slow_start = match bits {
+                0 => SlowStart::UntilLoss,
+                _ => SlowStart::Hystart {
+                    train: bits & 1 != 0,
+                    delay: bits & 2 != 0,
+                },
+            };
+            Ok(())
+        }),
     },
 ];
 

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use stack::profile::Profile;
 
 pub use failure::Failure;
-pub use host::{Host, RouteChange};
+pub use host::{Host, NoSuchSetting, RouteChange};
 
 use super::command::Command;
 

@@ -3,7 +3,7 @@
 
 use stack::profile::Profile;
 
-use super::{Environment, Failure, Host, freebsd, linux};
+use super::{Environment, Failure, Host, NoSuchSetting, freebsd, linux};
 
 /// A setting.
 pub struct Sysctl {
@@ -120,23 +120,30 @@ impl Environment {
     /// Writes a setting.
     pub fn set(&mut self, host: &mut dyn Host, name: &str, value: &str) -> Result<(), Failure> {
         let setting = find(name).ok_or_else(|| Failure::UnknownSysctl(name.to_owned()))?;
-        match setting.effect {
+        let told = match setting.effect {
             Effect::Profile(apply) | Effect::ProfileThenForget(apply) => {
                 apply(&mut self.profile, Value(value)).map_err(|why| Failure::BadValue {
                     name: setting.name.to_owned(),
                     value: value.to_owned(),
                     why,
                 })?;
-                host.set_profile(self.profile());
+                let told = host.set_profile(self.profile());
                 if let Effect::ProfileThenForget(_) = setting.effect {
                     host.forget_peers();
                 }
+                told
             }
-            Effect::ForgetPeers => host.forget_peers(),
-            Effect::Nothing(_) => {}
-        }
+            Effect::ForgetPeers => {
+                host.forget_peers();
+                Ok(())
+            }
+            Effect::Nothing(_) => Ok(()),
+        };
         self.values.insert(setting.name, value.to_owned());
-        Ok(())
+        told.map_err(|NoSuchSetting| Failure::Untold {
+            name: setting.name.to_owned(),
+            value: value.to_owned(),
+        })
     }
 
     /// Remembers what a setting says, for [`Environment::restore`].

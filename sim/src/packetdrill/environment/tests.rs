@@ -7,13 +7,15 @@ use stack::event::TcpState;
 use stack::profile::{MS, Profile};
 use stack::tcp::Listed;
 
-use super::{Environment, Failure, Host, RouteChange};
+use super::{Environment, Failure, Host, NoSuchSetting, RouteChange};
 use crate::packetdrill::command::Command;
 
 /// A machine that notes what it is told.
 #[derive(Default)]
 struct Noted {
     profile: Option<Rc<Profile>>,
+    /// It is told nothing more.
+    stubborn: bool,
     sockets: Vec<Listed>,
     counters: Vec<(&'static str, u64)>,
     dropped: Vec<TcpState>,
@@ -23,8 +25,12 @@ struct Noted {
 }
 
 impl Host for Noted {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.profile = Some(profile);
+        match self.stubborn {
+            true => Err(NoSuchSetting),
+            false => Ok(()),
+        }
     }
     fn sockets(&self) -> Vec<Listed> {
         self.sockets.clone()
@@ -90,6 +96,19 @@ fn a_suite_s_defaults_are_set_by_their_name_from_any_folder() {
     assert_eq!(profile.tcp.recv_buffer, 540_000);
     assert_eq!(profile.tcp.handshake.syn_retries, Some(5));
     assert_eq!((host.forgotten, host.queue), (1, vec![None]));
+}
+
+#[test]
+fn a_setting_that_the_stack_refuses_fails_by_name_but_a_suite_s_defaults_do_not() {
+    let (mut environment, mut host) = linux();
+    host.stubborn = true;
+    run(&mut environment, &mut host, "../../common/defaults.sh").expect("the ground");
+    let refused = Failure::Untold {
+        name: "net.ipv4.tcp_ecn".into(),
+        value: "1".into(),
+    };
+    let set = "sysctl -w net.ipv4.tcp_ecn=1";
+    assert_eq!(run(&mut environment, &mut host, set), Err(refused));
 }
 
 #[test]

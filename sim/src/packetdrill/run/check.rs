@@ -3,6 +3,7 @@
 
 use super::live::{Live, Tcp};
 use super::remote::Remote;
+use super::subject::Layout;
 use super::wire_options;
 use crate::packetdrill::ip::{Ecn, IpInfo};
 use crate::packetdrill::options::Options;
@@ -35,7 +36,13 @@ fn difference(
 }
 
 /// The first field in which a segment differs; `got` is the live one in the script's words.
-pub fn segment(said: &Segment, got: &Segment, live: &Live, tcp: &Tcp) -> Option<Difference> {
+pub fn segment(
+    said: &Segment,
+    got: &Segment,
+    live: &Live,
+    tcp: &Tcp,
+    layout: Layout,
+) -> Option<Difference> {
     if said.udp != got.udp {
         let text = |udp: Option<crate::packetdrill::tcp::Ports>| match udp {
             None => "none".to_owned(),
@@ -74,7 +81,7 @@ pub fn segment(said: &Segment, got: &Segment, live: &Live, tcp: &Tcp) -> Option<
         let mark = format!("urg {}", tcp.urgent);
         return difference("urgent pointer", said.urgent.unwrap_or(0), tcp.urgent, mark);
     }
-    if !same_options(&said.options, &got.options, live.options(tcp)) {
+    if !same_options(&said.options, &got.options, live.options(tcp), layout) {
         let mark = got.options.to_string().trim_start().to_owned();
         let text = |options: &Options| match options.to_string().trim_start() {
             "" => "none".to_owned(),
@@ -88,16 +95,30 @@ pub fn segment(said: &Segment, got: &Segment, live: &Live, tcp: &Tcp) -> Option<
     }
 }
 
-/// Options are the same bytes in the same order; a timestamp was judged when it was named.
-fn same_options(said: &Options, got: &Options, bytes: &[u8]) -> bool {
+/// Options are the same bytes, in the same order where that counts; a timestamp was judged when it was named.
+fn same_options(said: &Options, got: &Options, bytes: &[u8], layout: Layout) -> bool {
     match (said, got) {
         (Options::Any, _) => true,
         (Options::Raw(raw), _) => raw == bytes,
         (Options::These(_), Options::Raw(_) | Options::Any) => false,
-        (Options::These(said), Options::These(got)) => {
-            said.len() == got.len() && said.iter().zip(got).all(|(a, b)| same_option(a, b))
-        }
+        (Options::These(said), Options::These(got)) => match layout {
+            Layout::Exact => {
+                said.len() == got.len() && said.iter().zip(got).all(|(a, b)| same_option(a, b))
+            }
+            Layout::AnyOrder => same_set(said, got),
+        },
     }
+}
+
+/// Each option has its like; padding is nothing. There are at most 40 of either.
+fn same_set(said: &[TcpOption], got: &[TcpOption]) -> bool {
+    let counts = |option: &&TcpOption| !matches!(option, TcpOption::Nop | TcpOption::Eol);
+    let mut left: Vec<&TcpOption> = got.iter().filter(counts).collect();
+    let all_found = said.iter().filter(counts).all(|option| {
+        let at = left.iter().position(|got| same_option(option, got));
+        at.map(|at| left.remove(at)).is_some()
+    });
+    all_found && left.is_empty()
 }
 
 fn same_option(said: &TcpOption, got: &TcpOption) -> bool {
@@ -164,4 +185,36 @@ pub fn marks(said: &IpInfo, live: &Live, remote: &mut Remote) -> Option<Differen
         return difference("flow label", format!("{label:#x}"), got, "");
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_padding_count_only_where_the_layout_is_exact() {
+        let said = Options::These(vec![
+            TcpOption::Mss(1460),
+            TcpOption::Nop,
+            TcpOption::WindowScale(6),
+            TcpOption::SackPermitted,
+        ]);
+        let got = |scale| {
+            Options::These(vec![
+                TcpOption::Mss(1460),
+                TcpOption::SackPermitted,
+                TcpOption::WindowScale(scale),
+                TcpOption::Eol,
+            ])
+        };
+        assert!(!same_options(&said, &got(6), &[], Layout::Exact));
+        assert!(same_options(&said, &got(6), &[], Layout::AnyOrder));
+        assert!(!same_options(&said, &got(7), &[], Layout::AnyOrder));
+        let fewer = Options::These(vec![TcpOption::Mss(1460), TcpOption::SackPermitted]);
+        assert!(!same_options(&said, &fewer, &[], Layout::AnyOrder));
+        assert!(!same_options(&fewer, &said, &[], Layout::AnyOrder));
+        let twice = Options::These(vec![TcpOption::Mss(1460), TcpOption::Mss(1460)]);
+        let once = Options::These(vec![TcpOption::Mss(1460)]);
+        assert!(!same_options(&twice, &once, &[], Layout::AnyOrder));
+    }
 }

@@ -8,11 +8,12 @@ use stack::profile::Profile;
 use stack::tcp::Listed;
 
 use super::raw::Raw;
-use crate::packetdrill::environment::{Failure, Host, RouteChange};
+use crate::packetdrill::environment::{Failure, Host, NoSuchSetting, RouteChange};
 
 impl Host for Raw {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.stack.set_profile(profile);
+        Ok(())
     }
 
     fn sockets(&self) -> Vec<Listed> {
@@ -28,7 +29,17 @@ impl Host for Raw {
     }
 
     fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
-        self.stack.change_route(to.into(), change.metrics());
+        self.stack.change_route(to, change.metrics());
+        Ok(())
+    }
+
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.stack.limit_queue(packets);
+        Ok(())
+    }
+
+    fn pace(&mut self, on: bool) -> Result<(), Failure> {
+        self.stack.set_pacing(on);
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub mod xen;
 mod tests;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Display;
 
 use stack::posix::Personality;
 use stack::profile::Profile;
@@ -56,7 +58,7 @@ use self::failure::Failure;
 use self::live::Live;
 use self::record::Record;
 use self::remote::Remote;
-use self::subject::Subject;
+use self::subject::{Making, Subject};
 use self::verdict::{Ending, Verdict};
 use super::Script;
 use super::ast::{Action, Event};
@@ -98,8 +100,39 @@ pub enum Path {
     Xen,
 }
 
-/// Runs a script from its first event to its end.
+/// Runs a script from its first event to its end, against the stack of this testbed.
 pub fn run(script: &Script, options: &RunOptions) -> Verdict {
+    let profile = options.profile.as_deref();
+    match options.path {
+        Path::Raw => run_on(script, profile, |making| {
+            Ok::<_, Infallible>(raw::Raw::new(
+                making.config,
+                making.profile,
+                making.personality,
+                making.seed,
+            ))
+        }),
+        Path::Xen => run_on(script, profile, |making| {
+            let seed = u64::from_le_bytes(*making.seed.first_chunk().expect("32 bytes"));
+            xen::Xen::new(
+                making.config,
+                making.profile,
+                making.personality,
+                seed,
+                making.now,
+            )
+        }),
+    }
+}
+
+/// Runs a script from its first event to its end, against the stack that `make` makes; that it cannot skips the script.
+///
+/// The profile is named as in [`RunOptions::profile`].
+pub fn run_on<S: Subject, E: Display>(
+    script: &Script,
+    profile: Option<&str>,
+    make: impl FnOnce(Making<'_>) -> Result<S, E>,
+) -> Verdict {
     let dialect = Dialect::guess(script);
     let used = constructs(script);
     let unknown: Vec<String> = used
@@ -115,7 +148,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         Ok(config) => config,
         Err(problem) => return Verdict::skipped(problem.into()),
     };
-    let name = options.profile.as_deref().unwrap_or(config.profile);
+    let name = profile.unwrap_or(config.profile);
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
     let profile = with_the_address_at_once(profile);
     let personality = match name {
@@ -124,24 +157,16 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
         _ => Personality::posix(),
     };
     let environment = Environment::new(profile);
-    let (profile, habits) = (environment.profile(), personality.clone());
-    match options.path {
-        Path::Raw => {
-            let subject = raw::Raw::new(&config, profile, habits, SEED);
-            Run::new(script, config, personality, environment, subject).verdict()
-        }
-        Path::Xen => {
-            let seed = u64::from_le_bytes(*SEED.first_chunk().expect("32 bytes"));
-            match xen::Xen::new(&config, profile, habits, seed, BEGIN) {
-                Ok(subject) => {
-                    Run::new(script, config, personality, environment, subject).verdict()
-                }
-                Err(why) => {
-                    let place = script.events[0].place.0;
-                    Verdict::skipped(Failure::new(place, why.to_string()))
-                }
-            }
-        }
+    let made = make(Making {
+        config: &config,
+        profile: environment.profile(),
+        personality: personality.clone(),
+        seed: SEED,
+        now: BEGIN,
+    });
+    match made {
+        Ok(subject) => Run::new(script, config, personality, environment, subject).verdict(),
+        Err(why) => Verdict::skipped(Failure::new(script.events[0].place.0, why.to_string())),
     }
 }
 

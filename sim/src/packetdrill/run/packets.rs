@@ -114,7 +114,7 @@ impl<S: Subject> Run<'_, S> {
         let mut got = self.remote.outbound(live, tcp, segment, &self.config);
         // What nobody asked for is not shown beside what was asked for.
         got.window = got.window.filter(|_| segment.window.is_some());
-        let difference = check::segment(segment, &got, live, tcp)
+        let difference = check::segment(segment, &got, live, tcp, self.subject.layout())
             .or_else(|| check::marks(&packet.ip, live, &mut self.remote));
         let got = Packet {
             direction: Direction::Out,

@@ -27,7 +27,7 @@ use xenemu::{
 
 use super::config::Config;
 use super::subject::Subject;
-use crate::packetdrill::environment::{Failure, Host, RouteChange};
+use crate::packetdrill::environment::{Failure, Host, NoSuchSetting, RouteChange};
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -321,8 +321,9 @@ impl Subject for Xen {
 }
 
 impl Host for Xen {
-    fn set_profile(&mut self, profile: Rc<Profile>) {
+    fn set_profile(&mut self, profile: Rc<Profile>) -> Result<(), NoSuchSetting> {
         self.ask(self.last(), move |_, stack| stack.set_profile(profile));
+        Ok(())
     }
 
     fn sockets(&self) -> Vec<Listed> {
@@ -341,8 +342,18 @@ impl Host for Xen {
 
     fn change_route(&mut self, to: IpAddr, change: RouteChange) -> Result<(), Failure> {
         self.ask(self.last(), move |_, stack| {
-            stack.change_route(to.into(), change.metrics());
+            stack.change_route(to, change.metrics());
         });
+        Ok(())
+    }
+
+    fn limit_queue(&mut self, packets: Option<u32>) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| stack.limit_queue(packets));
+        Ok(())
+    }
+
+    fn pace(&mut self, on: bool) -> Result<(), Failure> {
+        self.ask(self.last(), move |_, stack| stack.set_pacing(on));
         Ok(())
     }
 

@@ -158,6 +158,7 @@ mod tests {
         for round in 0..seconds * 10 {
             for _ in 0..window.cwnd / 1000 {
                 let acked = Acked {
+                    paced: false,
                     octets: 1000,
                     now: Instant(from + round * 100 * MS),
                     srtt: 100 * MS,
@@ -228,6 +229,7 @@ mod tests {
             let t = round as f64 / 10.0;
             for _ in 0..window.cwnd / smss {
                 let acked = Acked {
+                    paced: false,
                     octets: smss,
                     now: Instant(round * 100 * MS),
                     srtt: 100 * MS,

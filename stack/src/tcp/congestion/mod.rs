@@ -62,6 +62,8 @@ pub struct Acked {
     pub una: SeqNumber,
     /// SND.NXT
     pub max: SeqNumber,
+    /// The device's queue paces what is sent.
+    pub paced: bool,
 }
 
 /// How a window grows, and how far it falls.
@@ -295,6 +297,7 @@ mod tests {
 
     fn acked(octets: u32) -> Acked {
         Acked {
+            paced: false,
             octets,
             now: Instant(0),
             srtt: 0,

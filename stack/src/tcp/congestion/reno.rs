@@ -38,6 +38,7 @@ mod tests {
         };
         let mut reno = Reno::default();
         let acked = Acked {
+            paced: false,
             octets: 1000,
             now: Instant(0),
             srtt: 0,

@@ -66,7 +66,9 @@ impl Watch {
         match self.kind {
             SlowStart::UntilLoss => Some(octets),
             SlowStart::HystartPlusPlus => self.hystart_plus_plus(acked, octets),
-            SlowStart::Hystart => (!self.hystart(window, acked)).then_some(octets),
+            SlowStart::Hystart { train, delay } => {
+                (!self.hystart(window, acked, train, delay)).then_some(octets)
+            }
         }
     }
 
@@ -116,18 +118,22 @@ impl Watch {
     }
 
     /// Linux, `hystart_update`. Whether it ends.
-    fn hystart(&mut self, window: &Window, acked: &Acked) -> bool {
+    fn hystart(&mut self, window: &Window, acked: &Acked, train: bool, delay: bool) -> bool {
         let Some(rtt) = acked.rtt else {
             return false;
         };
         self.least = self.least.min(rtt);
-        self.begins_round(acked);
         if window.cwnd < LOW_WINDOW * window.smss {
             return false;
         }
-        if acked.now.since(self.last_of_train) <= TRAIN {
+        self.begins_round(acked);
+        if train && acked.now.since(self.last_of_train) <= TRAIN {
             self.last_of_train = acked.now;
-            if acked.now.since(self.round_start) > self.least / 2 {
+            let longest = match acked.paced {
+                true => self.least,
+                false => self.least / 2,
+            };
+            if acked.now.since(self.round_start) > longest {
                 return true;
             }
         }
@@ -137,7 +143,7 @@ impl Watch {
             return false;
         }
         let current = self.current.unwrap_or(rtt);
-        current > self.least + threshold(self.least)
+        delay && current > self.least + threshold(self.least)
     }
 }
 
@@ -149,6 +155,11 @@ fn threshold(rtt: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HYSTART: SlowStart = SlowStart::Hystart {
+        train: true,
+        delay: true,
+    };
 
     /// Twenty ACKs of a segment for each round trip: what they earn together in each, until slow start ends.
     fn rounds(kind: SlowStart, rtts: &[u64]) -> alloc::vec::Vec<u32> {
@@ -165,6 +176,7 @@ mod tests {
             let mut sum = 0;
             for n in 1..=20 {
                 let acked = Acked {
+                    paced: false,
                     octets: 1000,
                     now: Instant((now + 5 * u64::from(n)) * MS),
                     srtt: rtt * MS,
@@ -185,11 +197,7 @@ mod tests {
     #[test]
     fn steady_round_trips_leave_slow_start_alone() {
         let steady = [100; 4];
-        for kind in [
-            SlowStart::UntilLoss,
-            SlowStart::HystartPlusPlus,
-            SlowStart::Hystart,
-        ] {
+        for kind in [SlowStart::UntilLoss, SlowStart::HystartPlusPlus, HYSTART] {
             assert_eq!(rounds(kind, &steady), [20_000; 4]);
         }
     }
@@ -213,6 +221,6 @@ mod tests {
 
     #[test]
     fn linux_stops_at_the_ninth_sample() {
-        assert_eq!(rounds(SlowStart::Hystart, &[100, 100, 120]).len(), 2);
+        assert_eq!(rounds(HYSTART, &[100, 100, 120]).len(), 2);
     }
 }
