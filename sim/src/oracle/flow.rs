@@ -247,6 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forged_in_a_peers_name_is_not_what_he_sent() {
+        let mut stream = Stream::begin();
+        stream.handshake();
+        let text = TcpSpec {
+            seq: 5001,
+            ack: 1001,
+            payload: b"evil".to_vec(),
+            ..TcpSpec::new(BLOG, READER, "P.")
+        };
+        // The laptop's domain sends it itself, in the blog's name, and believes it.
+        let forged = stream.send(50_000_000, LAPTOP, tcp_frame(&text));
+        stream.deliver(51_000_000, LAPTOP, forged);
+        let believed = TcpSpec {
+            ack: 5005,
+            ..reader(".", 0, b"")
+        };
+        stream.segment(52_000_000, &believed);
+        let mut context = Context::new(&plan());
+        let mut unsent = 0;
+        for entry in &stream.entries {
+            context.observe(entry);
+            let seen = context.sighting().filter(|s| s.direction == Direction::Out);
+            let reading = seen.and_then(|seen| seen.reading.as_ref());
+            unsent += reading.map_or(0, |reading| reading.breaches.acks_unsent);
+        }
+        assert_eq!(unsent, 4);
+    }
+
+    #[test]
     fn acknowledgements_that_repeat_themselves_are_counted() {
         let mut stream = Stream::begin();
         stream.handshake();

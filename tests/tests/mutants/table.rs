@@ -121,6 +121,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "a datagram's echo ends at its first zero, as a string of C would",
     },
     Mutant {
+        scenario: "scenarios/tcp/congestion-echo.kdl",
+        file: "stack/src/tcp/ecn.rs",
+        line: "self.seldom_mut().ecn_until = Some(self.snd.max);",
+        broken: "self.seldom_mut().ecn_until = Some(self.snd.una);",
+        why: "each echo of one mark makes the window smaller, until hardly anything is left of it",
+    },
+    Mutant {
         scenario: "scenarios/tcp/fast-retransmit.kdl",
         file: "stack/src/profile/tcp.rs",
         line: "dup_thresh: 3,",

@@ -341,3 +341,36 @@ impl RawPeer {
         Some(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+    const VICTIM: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+
+    #[test]
+    fn a_flow_in_somebody_elses_name_is_evil_and_sent_from_his_address() {
+        let mut peer = RawPeer::new(Mac([2, 0, 0, 0, 0, 1]), OURS);
+        peer.neighbours
+            .insert(Ipv4Addr::new(10, 0, 0, 2), Mac([2, 0, 0, 0, 0, 2]));
+        let remote = "10.0.0.2:80".parse().expect("an address");
+        let forged = peer
+            .open(SocketAddrV4::new(VICTIM, 4000), remote, SeqNumber(0))
+            .expect("room");
+        peer.send_segment(forged, &[0; 20]).expect("open");
+        let frame = peer.transmit().expect("sent");
+        let frame = ethernet::Frame::parse(&frame).expect("a frame");
+        let packet = ipv4::Packet::parse(frame.payload()).expect("a packet");
+        assert_eq!(packet.src(), VICTIM);
+        assert_ne!(frame.payload()[EVIL_BYTE] & EVIL_BIT, 0);
+        // Our own flow of the same ports hears answers; the forged one does not take them away.
+        let own = peer
+            .open(SocketAddrV4::new(OURS, 4000), remote, SeqNumber(0))
+            .expect("room");
+        assert_eq!(
+            peer.by_key.get(&(remote.ip(), 80, 4000)).copied(),
+            Some(own)
+        );
+    }
+}
