@@ -245,13 +245,31 @@ impl Sampler {
 
     fn raw(&mut self, plan: &Plan) -> Vec<Command> {
         let name = self.socket();
-        let mut commands = match self.below(12) {
+        let mut commands = match self.below(13) {
             0 => {
-                return vec![Command::RawOptionSweep {
-                    remote: self.endpoint(plan),
-                    gap: self.spread(1, 20_000),
+                let (remote, gap) = (self.endpoint(plan), self.spread(1, 20_000));
+                return vec![match self.percent(50) {
+                    true => Command::RawOptionSweep { remote, gap },
+                    false => Command::RawSynFlood {
+                        remote,
+                        count: 1 + self.below(300) as u32,
+                        gap,
+                    },
                 }];
             }
+            12 => vec![
+                Command::Flow {
+                    name: name.clone(),
+                    remote: self.endpoint(plan),
+                    local: self.local(),
+                },
+                Command::RawSequenceSweep {
+                    name: name.clone(),
+                    segment: "R".into(),
+                    step: 1 << (24 + self.below(7)),
+                    gap: self.spread(1, 20_000),
+                },
+            ],
             1 => return vec![self.either()],
             2 => vec![Command::FlowListen {
                 name: name.clone(),
