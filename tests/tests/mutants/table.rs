@@ -17,10 +17,10 @@ pub struct Mutant {
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         scenario: "scenarios/blog/blog.kdl",
-        file: "stack/src/tcp/transmit.rs",
-        line: "let fresh = !self.deadlines.is_armed(Timer::Retransmit) || plan.why == Why::Head;",
-        broken: "let fresh = plan.why == Why::Head;",
-        why: "no timer watches over new text, and the last segment of a page, once lost, stays lost",
+        file: "stack/src/tcp/emit.rs",
+        line: "let offset = plan.seq.after(self.snd.buffer_start());",
+        broken: "let offset = self.snd.nxt.after(self.snd.buffer_start());",
+        why: "what is sent again is taken from where new text begins",
     },
     Mutant {
         scenario: "scenarios/blog/minnesota-goodbye.kdl",
@@ -221,8 +221,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         scenario: "scenarios/world/rough-road.kdl",
         file: "stack/src/tcp/assembler.rs",
-        line: "end: self.ranges[last - 1].end.max(end),",
-        broken: "end,",
+        line: "range.end = self.ranges[last - 1].end.max(end);",
+        broken: "range.end = end;",
         why: "who fills a hole is made to forget what had arrived behind it, although he had acknowledged it",
     },
 ];
