@@ -101,13 +101,6 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         scenario: "scenarios/services/discard.kdl",
-        file: "stack/src/app/discard.rs",
-        line: "let udp = serve_udp(&os, port, |_, _| None);",
-        broken: "let udp = serve_udp(&os, port, |_, _| Some(alloc::vec::Vec::new()));",
-        why: "the service that says nothing answers datagrams with empty ones",
-    },
-    Mutant {
-        scenario: "scenarios/services/discard.kdl",
         file: "stack/src/tcp/flight/mod.rs",
         line: "s.marks |= SentMarks::HELD;",
         broken: "s.marks |= SentMarks::default();",
