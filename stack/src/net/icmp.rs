@@ -126,6 +126,25 @@ impl Icmp {
         }
     }
 
+    /// Queues the answer to an echo request, of either version.
+    pub(super) fn answer(
+        &mut self,
+        ends: Ends,
+        kind: IcmpKind,
+        payload: &[u8],
+    ) -> Result<(), &'static str> {
+        let posted = Posted {
+            src: ends.dst,
+            dst: ends.src,
+            kind,
+            payload: payload.to_vec(),
+        };
+        match self.post(posted) {
+            true => Ok(()),
+            false => Err("too many answers wait"),
+        }
+    }
+
     /// Takes a message; gives what an error says about a packet of ours. `Err` says why it was refused.
     pub fn receive(
         &mut self,
@@ -137,17 +156,8 @@ impl Icmp {
         let error = match message.kind() {
             Kind::EchoRequest { .. } if !ends.unicast => return Err("echo request to a group"),
             Kind::EchoRequest { ident, seq } => {
-                let posted = Posted {
-                    src: ends.dst,
-                    dst: ends.src,
-                    kind: IcmpKind::V4(Kind::EchoReply { ident, seq }),
-                    payload: payload.to_vec(),
-                };
-                return if self.post(posted) {
-                    Ok(None)
-                } else {
-                    Err("too many answers wait")
-                };
+                let kind = IcmpKind::V4(Kind::EchoReply { ident, seq });
+                return self.answer(ends, kind, payload).map(|()| None);
             }
             Kind::EchoReply { ident, seq } => {
                 self.keep(EchoReply {

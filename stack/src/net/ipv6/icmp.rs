@@ -3,7 +3,7 @@
 use xen_abi::Instant;
 
 use crate::api::EchoReply;
-use crate::net::icmp::{Ends, Icmp, IcmpKind, Inside, Posted, Report};
+use crate::net::icmp::{Ends, Icmp, IcmpKind, Inside, Report};
 use crate::tcp::IcmpError;
 use crate::wire::icmpv6::{Kind, Message, TimeExceeded, Unreachable};
 use crate::wire::ipv6::{self, MIN_MTU, Packet};
@@ -33,17 +33,8 @@ impl Icmp {
             // RFC 4443, section 4.2: to a group it may be answered; we don't, as with version 4.
             Kind::EchoRequest { .. } if !ends.unicast => return Err("echo request to a group"),
             Kind::EchoRequest { ident, seq } => {
-                let posted = Posted {
-                    src: ends.dst,
-                    dst: ends.src,
-                    kind: IcmpKind::V6(Kind::EchoReply { ident, seq }),
-                    payload: payload.to_vec(),
-                };
-                return if self.post(posted) {
-                    Ok(None)
-                } else {
-                    Err("too many answers wait")
-                };
+                let kind = IcmpKind::V6(Kind::EchoReply { ident, seq });
+                return self.answer(ends, kind, payload).map(|()| None);
             }
             Kind::EchoReply { ident, seq } => {
                 self.keep(EchoReply {
