@@ -185,6 +185,14 @@ impl Stack {
 }
 
 impl Stack {
+    /// Does what is due. Apart, so that the look before costs no more than the look.
+    #[inline(never)]
+    fn work(&mut self, now: Instant, device: &mut dyn Device) {
+        self.tick(now);
+        // A full device is no error: what it did not take is still queued, and `poll_at` says so.
+        let _ = self.send_all(now, device);
+    }
+
     /// Whether a `transmit` would find anything to do.
     #[inline]
     fn is_due(&self, now: Instant) -> bool {
@@ -208,12 +216,9 @@ impl NetStack for Stack {
 
     fn transmit(&mut self, now: Instant, device: &mut dyn Device) {
         // Most turns find nothing due, and cost no more than this look.
-        if !self.is_due(now) {
-            return;
+        if self.is_due(now) {
+            self.work(now, device);
         }
-        self.tick(now);
-        // A full device is no error: what it did not take is still queued, and `poll_at` says so.
-        let _ = self.send_all(now, device);
     }
 
     fn poll_at(&self, now: Instant) -> Option<Instant> {

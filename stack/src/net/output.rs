@@ -222,7 +222,7 @@ impl Output {
         now: Instant,
         device: &mut dyn Device,
         packet: &Outgoing,
-        fill: &mut dyn FnMut(&mut [u8]),
+        mut fill: impl FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
         if self.drops {
             return Ok(());
@@ -232,7 +232,7 @@ impl Output {
                 self.send_v4(now, device, packet, (src, dst), fill)
             }
             (IpAddress::V6(src), IpAddress::V6(dst)) => {
-                self.send_v6(now, device, packet, (src, dst), fill)
+                self.send_v6(now, device, packet, (src, dst), &mut fill)
             }
             _ => unreachable!("a packet has one version"),
         }
@@ -244,14 +244,14 @@ impl Output {
         device: &mut dyn Device,
         packet: &Outgoing,
         ends: (Ipv4Addr, Ipv4Addr),
-        fill: &mut dyn FnMut(&mut [u8]),
+        mut fill: impl FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
         let Some(hop) = self.hop(ends.1) else {
             return Ok(());
         };
         let too_long = ipv4::HEADER + packet.len > self.interface.mtu;
         if too_long && hop != NextHop::Local {
-            return self.cut(now, device, (hop, ends), packet, fill);
+            return self.cut(now, device, (hop, ends), packet, &mut fill);
         }
         let header = packet.header(ends, self.next_ident(packet));
         match self.ethernet(now, hop, header.src) {
@@ -440,7 +440,7 @@ impl IpOutput for TcpOutput<'_> {
         now: Instant,
         packet: &IpPacket,
         len: usize,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: impl FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
         let outgoing = Outgoing {
             src: packet.src,

@@ -400,7 +400,15 @@ impl Udp {
         ready
     }
     /// The next socket whose readiness grew since it was last named here.
+    #[inline]
     pub fn next_ready(&mut self) -> Option<SocketId> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        self.next_listed()
+    }
+
+    fn next_listed(&mut self) -> Option<SocketId> {
         while let Some(id) = self.ready.pop_front() {
             self.fuel.burn(1);
             if let Ok(socket) = self.get_mut(id) {

@@ -59,14 +59,14 @@ impl Stack {
                     packet.protocol = Protocol::ICMPV6;
                     packet.len = repr.size();
                     let pseudo = icmpv6::Pseudo { src, dst };
-                    self.output.send(now, device, &packet, &mut |to| {
+                    self.output.send(now, device, &packet, |to: &mut [u8]| {
                         repr.emit(to, pseudo);
                     })?;
                 }
                 (IcmpKind::V4(kind), ..) => {
                     let repr = icmpv4::Repr { kind, payload };
                     packet.len = repr.size();
-                    self.output.send(now, device, &packet, &mut |to| {
+                    self.output.send(now, device, &packet, |to: &mut [u8]| {
                         repr.emit(to);
                     })?;
                 }
@@ -102,7 +102,7 @@ impl Stack {
                 needs_csum: offload && device.caps().tx_checksum,
             };
             let pseudo = udp::Pseudo { src, dst };
-            self.output.send(now, device, &packet, &mut |to| {
+            self.output.send(now, device, &packet, |to: &mut [u8]| {
                 repr.emit(to, pseudo, packet.needs_csum);
             })?;
             self.udp.sent();

@@ -6,6 +6,7 @@ use core::ops::ControlFlow::{Break, Continue};
 use xen_abi::Instant;
 
 use crate::event::TcpNote;
+use crate::profile::TcpProfile;
 use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::deadlines::Timer;
@@ -132,10 +133,13 @@ impl Connection {
         if news.reneged {
             shared.note(&self.tuple, TcpNote::Renege, ack);
         }
-        if news.text > 0
-            && self.marks.contains(Marks::SEND_BLOCKED)
-            && self.is_writable(shared.tcp())
-        {
+        self.wake_writer(shared.tcp(), news.text);
+    }
+
+    /// So much text is acknowledged: an application that was refused room may have it now.
+    #[inline]
+    pub fn wake_writer(&mut self, profile: &TcpProfile, text: u32) {
+        if text > 0 && self.marks.contains(Marks::SEND_BLOCKED) && self.is_writable(profile) {
             self.marks -= Marks::SEND_BLOCKED;
             self.marks |= Marks::NEWS | Marks::NEWS_WRITE;
         }

@@ -230,6 +230,12 @@ impl Connection {
         self.state
     }
 
+    /// Whether it has nothing that only some connections have.
+    #[inline]
+    pub fn has_nothing_seldom(&self) -> bool {
+        self.seldom.is_none()
+    }
+
     /// What only some connections have.
     #[inline]
     pub fn seldom(&self) -> &Seldom {
@@ -244,6 +250,15 @@ impl Connection {
     /// What Fast Open needed to know is of no use any more.
     pub fn take_opening(&mut self) -> Option<Opening> {
         self.seldom.as_mut()?.opening.take()
+    }
+
+    /// Whether the engine has more to do with it than to let it send: nearly always its timers, or news.
+    #[inline]
+    pub fn is_unsettled(&self) -> bool {
+        self.deadlines.has_changed()
+            || self.marks.intersects(Marks::NEWS | Marks::FAST_OPENING)
+            || self.owner != Owner::Application
+            || self.state == TcpState::Closed
     }
 
     /// Changes the state, and says so.

@@ -35,9 +35,22 @@ const ALL: [Timer; 7] = [
     Timer::Linger,
 ];
 
+/// Those that bring what is under way to its end.
+const FINISH: u8 = bit(Timer::Early)
+    | bit(Timer::Retransmit)
+    | bit(Timer::Persist)
+    | bit(Timer::Pace)
+    | bit(Timer::DelayedAck);
+
+const fn bit(timer: Timer) -> u8 {
+    1 << timer as u8
+}
+
 /// Deadlines by timer.
 pub struct Deadlines {
     at: [Instant; ALL.len()],
+    /// Those that are set, a bit each.
+    armed: u8,
     /// Something changed since [`Deadlines::take_changed`] was asked.
     changed: bool,
 }
@@ -46,6 +59,7 @@ impl Default for Deadlines {
     fn default() -> Deadlines {
         Deadlines {
             at: [NEVER; ALL.len()],
+            armed: 0,
             changed: true,
         }
     }
@@ -57,10 +71,15 @@ impl Deadlines {
         let slot = &mut self.at[timer as usize];
         self.changed |= *slot != at;
         *slot = at;
+        self.armed = self.armed & !bit(timer) | u8::from(at != NEVER) << timer as u8;
     }
     /// Stops a timer.
     pub fn disarm(&mut self, timer: Timer) {
-        self.arm(timer, NEVER);
+        if self.is_armed(timer) {
+            self.at[timer as usize] = NEVER;
+            self.armed &= !bit(timer);
+            self.changed = true;
+        }
     }
     /// Stops all.
     pub fn disarm_all(&mut self) {
@@ -68,7 +87,7 @@ impl Deadlines {
     }
     /// Whether a timer is set.
     pub fn is_armed(&self, timer: Timer) -> bool {
-        self.at[timer as usize] != NEVER
+        self.armed & bit(timer) != 0
     }
     /// When a timer expires; never, if it is not set.
     pub fn at(&self, timer: Timer) -> Instant {
@@ -76,8 +95,13 @@ impl Deadlines {
     }
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        let earliest = self.at.iter().fold(NEVER, |least, &at| least.min(at));
-        (earliest != NEVER).then_some(earliest)
+        let mut earliest = NEVER;
+        let mut rest = self.armed;
+        while rest != 0 {
+            earliest = earliest.min(self.at[rest.trailing_zeros() as usize]);
+            rest &= rest - 1;
+        }
+        (self.armed != 0).then_some(earliest)
     }
     /// A timer that is due, stopped now.
     pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
@@ -87,21 +111,18 @@ impl Deadlines {
         self.disarm(due);
         Some(due)
     }
-    /// Whether anything changed since this was asked last.
+    /// Whether anything changed that was not taken note of.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+    /// The same, and it is taken note of.
     pub fn take_changed(&mut self) -> bool {
         core::mem::take(&mut self.changed)
     }
     /// Which kinds are set.
     pub fn kinds(&self) -> TimerKinds {
-        let finish = [
-            Timer::Early,
-            Timer::Retransmit,
-            Timer::Persist,
-            Timer::Pace,
-            Timer::DelayedAck,
-        ];
         let mut kinds = TimerKinds::empty();
-        kinds.set(TimerKinds::FINISH, finish.iter().any(|&t| self.is_armed(t)));
+        kinds.set(TimerKinds::FINISH, self.armed & FINISH != 0);
         kinds.set(TimerKinds::KEEP_ALIVE, self.is_armed(Timer::KeepAlive));
         kinds.set(TimerKinds::TIME_WAIT, self.is_armed(Timer::Linger));
         kinds

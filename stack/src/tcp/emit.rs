@@ -50,7 +50,7 @@ impl Connection {
         &mut self,
         shared: &mut Shared,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
         plan: &Plan,
     ) -> Result<(), DeviceFull> {
         let syn = plan.flags.contains(Flags::SYN);
@@ -133,7 +133,7 @@ impl Reset {
     pub fn send(
         &self,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
         profile: &TcpProfile,
     ) -> Result<(), DeviceFull> {
         let mut options = OptionWriter::default();
@@ -174,7 +174,7 @@ impl Outgoing<'_> {
     fn send(
         &self,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
         profile: &TcpProfile,
     ) -> Result<(), DeviceFull> {
         let len = HEADER_LEN + self.options.len() + self.text.0.len() + self.text.1.len();
@@ -192,7 +192,7 @@ impl Outgoing<'_> {
             ports: (self.tuple.local_port, self.tuple.remote_port),
         };
         let partial = out.tx_checksum(self.tuple.remote);
-        out.send(now, &packet, outer + len, &mut |buffer| match self.tunnel {
+        out.send(now, &packet, outer + len, |buffer| match self.tunnel {
             None => self.write(buffer, partial),
             Some(ports) => self.write_in_datagram(buffer, ports, partial),
         })

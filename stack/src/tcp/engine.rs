@@ -86,7 +86,7 @@ impl Tcp {
     }
 
     /// Sends what is due, until nothing is or the device is full.
-    pub fn transmit(&mut self, now: Instant, out: &mut dyn IpOutput) {
+    pub fn transmit(&mut self, now: Instant, out: &mut impl IpOutput) {
         while let Some(index) = self.timers.due(now) {
             self.shared.fuel.burn(1);
             let connection = self
@@ -123,7 +123,16 @@ impl Tcp {
         self.table.len()
     }
 
-    fn send_resets(&mut self, now: Instant, out: &mut dyn IpOutput) -> Result<(), DeviceFull> {
+    #[inline]
+    fn send_resets(&mut self, now: Instant, out: &mut impl IpOutput) -> Result<(), DeviceFull> {
+        if self.shared.resets.is_empty() {
+            return Ok(());
+        }
+        self.send_all_resets(now, out)
+    }
+
+    #[cold]
+    fn send_all_resets(&mut self, now: Instant, out: &mut impl IpOutput) -> Result<(), DeviceFull> {
         while let Some(reset) = self.shared.resets.front() {
             reset.send(now, out, &self.shared.profile.tcp)?;
             self.shared.resets.pop_front();
@@ -132,7 +141,7 @@ impl Tcp {
     }
 
     /// Each connection in turn, a burst at a time.
-    fn send_pending(&mut self, now: Instant, out: &mut dyn IpOutput) -> Result<(), DeviceFull> {
+    fn send_pending(&mut self, now: Instant, out: &mut impl IpOutput) -> Result<(), DeviceFull> {
         while let Some(&index) = self.pending.front() {
             let burst = self.send_burst(index, now, out);
             let Ok(more) = burst else {
@@ -159,7 +168,7 @@ impl Tcp {
         &mut self,
         index: u32,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
     ) -> Result<bool, DeviceFull> {
         let burst = self.shared.profile.tcp.burst;
         let Some(connection) = self.table.connection(index) else {
@@ -220,10 +229,20 @@ impl Tcp {
             connection.marks |= Marks::PENDING;
             self.pending.push_back(index);
         }
-        self.settle_after_sending(index);
+        if connection.is_unsettled() {
+            self.settle_rest(index);
+        }
     }
 
     fn settle_after_sending(&mut self, index: u32) {
+        let connection = self.table.connection(index);
+        if connection.is_some_and(|c| c.is_unsettled()) {
+            self.settle_rest(index);
+        }
+    }
+
+    /// What there is to settle beside the queue of those that send.
+    fn settle_rest(&mut self, index: u32) {
         let Some(connection) = self.table.connection(index) else {
             return;
         };

@@ -62,7 +62,7 @@ impl Connection {
             self.stamps.update(value, incoming.seq, now);
         }
         self.heard(now);
-        if news {
+        if news && !self.is_acknowledged_whole(shared, now, &incoming) {
             self.acknowledged(shared, now, &incoming);
         }
         if self.snd.is_newer(&incoming) {

@@ -33,6 +33,7 @@ mod acceptance;
 mod ack;
 mod agreed;
 mod assembler;
+mod calm;
 mod congestion;
 mod connection;
 mod deadlines;

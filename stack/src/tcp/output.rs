@@ -70,7 +70,7 @@ pub trait IpOutput {
         now: Instant,
         packet: &IpPacket,
         len: usize,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: impl FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull>;
 }
 

@@ -5,6 +5,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use xen_abi::Instant;
+
 use crate::seq::SeqNumber;
 use crate::tcp::flight::Flight;
 use crate::tcp::prr::Prr;
@@ -68,6 +70,37 @@ pub struct Out {
 }
 
 impl Out {
+    /// Forgets all but the memory.
+    fn reset(&mut self) {
+        let Out {
+            flight,
+            latest,
+            early,
+            tail,
+            prr,
+            undo,
+            frto,
+            force,
+            used,
+            used_until,
+            unit,
+            rescued,
+        } = self;
+        flight.reset();
+        // In place: this is done as often as a connection has nothing out, which may be with every segment.
+        *latest = Latest::default();
+        *early = Early::default();
+        *tail = None;
+        *prr = Prr::default();
+        *undo = None;
+        *frto = Frto::Off;
+        *force = false;
+        *used = 0;
+        *used_until = SeqNumber::default();
+        *unit = None;
+        *rescued = false;
+    }
+
     /// New octets left, up to `end`: how much of the window is used.
     pub fn note_use(&mut self, una: SeqNumber, end: SeqNumber) {
         let pipe = self.flight.pipe();
@@ -126,14 +159,18 @@ impl Recovery {
             return;
         };
         if spare.0.len() < MOST_SPARE {
-            out.flight.reset();
-            let flight = core::mem::take(&mut out.flight);
-            *out = Out {
-                flight,
-                ..Out::default()
-            };
+            out.reset();
             spare.0.push(out);
         }
+    }
+
+    /// If something is out of which nothing is known but when it left, no loss, no probe, no reaction that could be
+    /// taken back: how many octets, and when the last of them left.
+    #[inline]
+    pub fn undoubted(&self) -> Option<(u32, Instant)> {
+        let out = self.out()?;
+        let plain = out.undo.is_none() && out.tail.is_none() && out.frto == Frto::Off;
+        out.flight.undisturbed().filter(|_| plain)
     }
 
     /// Octets under way.
@@ -183,7 +220,6 @@ impl Recovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xen_abi::Instant;
 
     #[test]
     fn what_was_kept_for_one_flight_is_used_for_the_next() {

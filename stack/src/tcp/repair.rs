@@ -63,31 +63,8 @@ impl Connection {
         let entered = self.enter_if_lost(shared, pipe.saturating_add(news.delivered));
         if self.recovery.phase == Phase::Fast {
             self.reduce_in_proportion(shared, news, safe, entered);
-        } else if news.text > 0 && was != Phase::Fast {
-            // After a timeout an ACK covers much that has arrived before.
-            let timeout = self.recovery.phase == Phase::Timeout;
-            let delivered = news.delivered.saturating_sub(news.guessed);
-            let acked = Acked {
-                paced: shared.paced,
-                octets: if timeout || shared.tcp().growth.by_delivery {
-                    delivered
-                } else {
-                    news.text
-                },
-                now,
-                srtt: self.rto.srtt().unwrap_or(0),
-                rtt: news.rtt,
-                una: self.snd.una,
-                max: self.snd.max,
-            };
-            let slow_start = self.congestion.in_slow_start();
-            let used = self.recovery.out().map_or(0, |out| out.used);
-            let flight = if slow_start {
-                used.max(news.flight)
-            } else {
-                news.flight
-            };
-            self.congestion.acknowledged(&acked, flight, shared.tcp());
+        } else if was != Phase::Fast {
+            self.grow(shared, now, news);
         }
         if !self.snd.has_outstanding() {
             self.recovery.end(&mut shared.spare);
@@ -107,6 +84,36 @@ impl Connection {
             }
             None => {}
         }
+    }
+
+    /// The congestion window grows by what has arrived.
+    pub fn grow(&mut self, shared: &Shared, now: Instant, news: &News) {
+        if news.text == 0 {
+            return;
+        }
+        // After a timeout an ACK covers much that has arrived before.
+        let timeout = self.recovery.phase == Phase::Timeout;
+        let acked = Acked {
+            paced: shared.paced,
+            octets: if timeout || shared.tcp().growth.by_delivery {
+                news.delivered.saturating_sub(news.guessed)
+            } else {
+                news.text
+            },
+            now,
+            srtt: self.rto.srtt().unwrap_or(0),
+            rtt: news.rtt,
+            una: self.snd.una,
+            max: self.snd.max,
+        };
+        let slow_start = self.congestion.in_slow_start();
+        let used = self.recovery.out().map_or(0, |out| out.used);
+        let flight = if slow_start {
+            used.max(news.flight)
+        } else {
+            news.flight
+        };
+        self.congestion.acknowledged(&acked, flight, shared.tcp());
     }
 
     /// Eifel (RFC 3522), reports of duplicates (RFC 3708) and F-RTO (RFC 5682).

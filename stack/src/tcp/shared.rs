@@ -44,6 +44,9 @@ pub struct Shared {
     pub out_of_window_icmps: u64,
     /// The device's queue paces.
     pub paced: bool,
+    /// No short way is taken: tests compare.
+    #[cfg(test)]
+    pub long_way: bool,
     sink: Rc<dyn Sink>,
     encoded: Vec<u8>,
 }
@@ -69,6 +72,8 @@ impl Shared {
             destinations: Destinations::default(),
             out_of_window_icmps: 0,
             paced: false,
+            #[cfg(test)]
+            long_way: false,
             sink,
             encoded: Vec::new(),
         }
@@ -77,6 +82,15 @@ impl Shared {
     /// TCP's constants.
     pub fn tcp(&self) -> &TcpProfile {
         &self.profile.tcp
+    }
+
+    /// Whether a test wants no short way to be taken.
+    #[inline]
+    pub fn goes_the_long_way(&self) -> bool {
+        #[cfg(test)]
+        return self.long_way;
+        #[cfg(not(test))]
+        false
     }
 
     /// Queues a reset; beyond the bound it is dropped.

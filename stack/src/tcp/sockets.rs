@@ -289,7 +289,12 @@ impl Tcp {
     ) -> Result<usize, SocketError> {
         let connection = owned(self.table.slot_mut(socket.0))?;
         let given = connection.recv(&mut self.shared, to, flags);
-        if given != Err(SocketError::EAGAIN) {
+        let settled = match given {
+            // Octets that were taken open the window; it may be worth an ACK.
+            Ok(_) => !connection.ack.is_due(),
+            Err(error) => error == SocketError::EAGAIN,
+        };
+        if !settled {
             self.settle(socket.0);
         }
         given
@@ -464,7 +469,15 @@ impl Tcp {
     }
 
     /// The next socket whose readiness grew since it was last named here, and what may have grown.
+    #[inline]
     pub fn next_news(&mut self) -> Option<(SocketId, Ready)> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        self.next_listed()
+    }
+
+    fn next_listed(&mut self) -> Option<(SocketId, Ready)> {
         while let Some(index) = self.ready.pop_front() {
             let news = match self.table.slot_mut(index) {
                 Some(Slot::Listener(listener)) => {

@@ -113,7 +113,7 @@ impl Tcp {
     pub(super) fn send_cookies(
         &mut self,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
     ) -> Result<(), DeviceFull> {
         while let Some(connection) = self.cookies.front_mut() {
             self.shared.fuel.burn(1);
@@ -149,7 +149,7 @@ impl Connection {
         &mut self,
         shared: &mut Shared,
         now: Instant,
-        out: &mut dyn IpOutput,
+        out: &mut impl IpOutput,
     ) -> Result<(), DeviceFull> {
         assert!(matches!(self.owner, Owner::Listener(_)));
         let Ok(route) = out.route(self.tuple.remote) else {

@@ -343,10 +343,16 @@ impl Connection {
     }
 
     /// Octets of text in a full-sized segment, with the options that it would have now (RFC 9293, MUST-16).
+    #[inline]
     fn full_size(&self) -> u32 {
-        if !self.agreed.sack || !self.inbox.has_gaps() {
+        if !self.inbox.has_gaps() || !self.agreed.sack {
             return self.agreed.smss();
         }
+        self.full_size_beside_blocks()
+    }
+
+    #[cold]
+    fn full_size_beside_blocks(&self) -> u32 {
         let nothing = SackBlock {
             start: SeqNumber(0),
             end: SeqNumber(0),
@@ -369,6 +375,9 @@ impl Connection {
 
     /// The device has taken the segment, in which a window of `window` octets was offered.
     pub fn sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, window: u32) {
+        if self.is_new_text_sent(shared, now, plan, window) {
+            return;
+        }
         let end = plan.end();
         let again = end != plan.seq && plan.seq.lt(self.snd.max);
         match plan.why {
@@ -399,14 +408,7 @@ impl Connection {
         }
         self.marks -= Marks::OVERRIDE | Marks::HELD_BACK;
         if plan.len > 0 {
-            let idle = !self.snd.has_outstanding();
-            self.marks.set(
-                Marks::WAS_IDLE,
-                idle || self.marks.contains(Marks::WAS_IDLE),
-            );
-            if plan.len < self.full_size() && !again && plan.why != Why::Syn {
-                self.snd.small = end;
-            }
+            self.note_text(plan, end, again);
         }
         if self.agreed.ecn && plan.why == Why::Next && plan.len > 0 && !again {
             self.marks -= Marks::ECN_REDUCED;
@@ -419,13 +421,30 @@ impl Connection {
             self.arm_persist(shared, now);
         }
         if plan.flags.contains(Flags::ACK) {
-            self.ack.sent();
-            self.inbox.sack_sent();
-            self.deadlines.disarm(Timer::DelayedAck);
-            self.stamps.last_ack_sent = self.rcv.nxt;
-            self.rcv.offered(window);
-            self.note_window_grown(shared.tcp());
+            self.ack_sent(shared, window);
         }
+    }
+
+    /// Text left, up to `end`: what Nagle's algorithm looks at later.
+    #[inline]
+    pub fn note_text(&mut self, plan: &Plan, end: SeqNumber, again: bool) {
+        if !self.snd.has_outstanding() {
+            self.marks |= Marks::WAS_IDLE;
+        }
+        if plan.len < self.full_size() && !again && plan.why != Why::Syn {
+            self.snd.small = end;
+        }
+    }
+
+    /// An ACK left that offers a window of `window` octets.
+    #[inline]
+    pub fn ack_sent(&mut self, shared: &Shared, window: u32) {
+        self.ack.sent();
+        self.inbox.sack_sent();
+        self.deadlines.disarm(Timer::DelayedAck);
+        self.stamps.last_ack_sent = self.rcv.nxt;
+        self.rcv.offered(window);
+        self.note_window_grown(shared.tcp());
     }
 
     /// Octets that are to be acknowledged left: what is out grows, or something of it is out again.
@@ -472,7 +491,8 @@ impl Connection {
     }
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
-    fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
+    #[inline]
+    pub fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
         // Only text of the peer's can be answered.
         let answers = plan.len > 0 && self.ack.largest() > 0;
         if answers && now.since(self.last_heard) < shared.tcp().delayed_ack {

@@ -47,6 +47,9 @@ impl Sent {
     /// What it adds to the pipe (RFC 6675, SetPipe): once if the first transmission may still arrive, and once if a
     /// second one may.
     fn under_way(&self) -> u32 {
+        if self.marks.is_empty() {
+            return self.len();
+        }
         if self.marks.contains(SentMarks::HELD) {
             return 0;
         }
@@ -57,6 +60,10 @@ impl Sent {
     fn is_to_be_sent(&self) -> bool {
         let all = SentMarks::HELD | SentMarks::LOST | SentMarks::AGAIN;
         self.marks & all == SentMarks::LOST
+    }
+    /// Its octets that are to be sent again.
+    fn to_be_sent(&self) -> u32 {
+        if self.is_to_be_sent() { self.len() } else { 0 }
     }
     /// RACK_sent_after (RFC 8985, 6.2, step 2), with the roles reversed: it was sent before the one that `end` ends.
     fn is_before(&self, at: Instant, end: SeqNumber) -> bool {
@@ -95,6 +102,8 @@ pub struct Flight {
     judged: SeqNumber,
     /// Octets that a peer without SACK must hold, as its duplicate ACKs say.
     guessed: u32,
+    /// Something was held, lost, guessed or sent again since nothing was out.
+    disturbed: bool,
 }
 
 impl Flight {
@@ -109,6 +118,12 @@ impl Flight {
     /// Octets under way.
     pub fn pipe(&self) -> u32 {
         self.pipe.saturating_sub(self.guessed)
+    }
+    /// If nothing is known of what is out but when it left: how many octets, and when the last of them left.
+    #[inline]
+    pub fn undisturbed(&self) -> Option<(u32, Instant)> {
+        let last = self.sent.back()?;
+        (!self.disturbed).then_some((self.pipe, last.at))
     }
     /// Octets to be sent again.
     pub fn lost(&self) -> u32 {
@@ -169,23 +184,23 @@ impl Flight {
     /// Everything before `una` is acknowledged: shows each record, or the part of it, that was not known to be
     /// delivered.
     pub fn acknowledge(&mut self, una: SeqNumber, mut delivered: impl FnMut(&Sent)) {
-        while let Some(&first) = self.sent.front() {
-            let whole = first.end.le(una);
-            if !whole && first.start.ge(una) {
+        while let Some(first) = self.sent.front_mut() {
+            let mut gone = *first;
+            if gone.end.le(una) {
+                self.pipe -= gone.under_way();
+                if !gone.marks.is_empty() {
+                    self.lost -= gone.to_be_sent();
+                    self.held -= u32::from(gone.marks.contains(SentMarks::HELD));
+                }
+                self.sent.pop_front();
+            } else if gone.start.lt(una) {
+                gone.end = una;
+                self.change(0, |s| s.start = una);
+            } else {
                 break;
             }
-            let mut gone = first;
-            gone.end = gone.end.min(una);
             if !gone.marks.contains(SentMarks::HELD) {
                 delivered(&gone);
-            }
-            if whole {
-                self.change(0, |s| s.start = s.end);
-                self.held -= u32::from(first.marks.contains(SentMarks::HELD));
-                self.sent.pop_front();
-            } else {
-                self.change(0, |s| s.start = una);
-                break;
             }
         }
         self.board.acknowledge(una);
@@ -294,6 +309,7 @@ impl Flight {
 
     /// A duplicate ACK of a peer without SACK: it holds a segment more.
     pub fn guess(&mut self, octets: u32) {
+        self.disturbed = true;
         self.guessed = self.guessed.saturating_add(octets).min(self.pipe);
     }
 
@@ -310,22 +326,18 @@ impl Flight {
 
     /// Empties it for another connection; memory that only a large flight needs is given back.
     pub fn reset(&mut self) {
-        let (mut sent, mut again) = (
-            core::mem::take(&mut self.sent),
-            core::mem::take(&mut self.again),
-        );
-        sent.clear();
-        again.clear();
-        sent.shrink_to(64);
-        again.shrink_to(16);
-        let mut board = core::mem::take(&mut self.board);
-        board.clear();
-        *self = Flight {
-            sent,
-            again,
-            board,
-            ..Flight::default()
-        };
+        self.sent.clear();
+        self.again.clear();
+        if self.sent.capacity() > 64 || self.again.capacity() > 16 {
+            self.sent.shrink_to(64);
+            self.again.shrink_to(16);
+        }
+        self.board.clear();
+        self.pipe = 0;
+        self.lost = 0;
+        self.held = 0;
+        self.guessed = 0;
+        self.disturbed = false;
     }
 
     /// The record that holds `at`, or the number of records.
@@ -352,12 +364,12 @@ impl Flight {
 
     /// Changes a record, and the counters with it.
     fn change(&mut self, i: usize, change: impl FnOnce(&mut Sent)) {
+        self.disturbed = true;
         let sent = &mut self.sent[i];
-        let lost = |s: &Sent| if s.is_to_be_sent() { s.len() } else { 0 };
-        let (pipe, to_be_sent) = (sent.under_way(), lost(sent));
+        let (pipe, to_be_sent) = (sent.under_way(), sent.to_be_sent());
         change(sent);
         self.pipe = self.pipe - pipe + sent.under_way();
-        self.lost = self.lost - to_be_sent + lost(sent);
+        self.lost = self.lost - to_be_sent + sent.to_be_sent();
     }
 
     /// Moves on to the first record that is to be sent again.

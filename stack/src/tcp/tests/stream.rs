@@ -149,6 +149,9 @@ fn run(case: &Case) -> (usize, u64) {
     pair.fate = digesting(case.fate(), digest.clone());
     pair.hosts[0].room = case.room;
     pair.padded = case.padded;
+    for host in &mut pair.hosts {
+        host.tcp.shared.long_way = case.padded;
+    }
     let listener = pair.hosts[1].listen(at("10.0.0.2:80"), 1);
     let client = pair.hosts[0].connect(pair.now, at("10.0.0.2:80"));
     let mut applications = vec![Application::new(client, case.bytes[0])];

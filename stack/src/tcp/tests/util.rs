@@ -97,7 +97,7 @@ impl IpOutput for Wire {
         _now: Instant,
         packet: &IpPacket,
         len: usize,
-        fill: &mut dyn FnMut(&mut [u8]),
+        mut fill: impl FnMut(&mut [u8]),
     ) -> Result<(), DeviceFull> {
         if self.packets.len() >= self.room {
             return Err(DeviceFull);
