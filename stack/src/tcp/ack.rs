@@ -111,8 +111,7 @@ impl Connection {
         news.advanced = ack.since(self.snd.una);
         news.text = (news.advanced - syn).min(self.outbox.len());
         self.outbox.acknowledge(&mut shared.pool, news.text);
-        self.snd.una = ack;
-        self.snd.nxt = self.snd.nxt.max(ack);
+        self.snd.acknowledged(ack);
         self.note_acknowledged(now, ack);
         let smss = self.agreed.smss();
         if let Some(meter) = self.meter_mut() {

@@ -50,7 +50,7 @@ impl Connection {
             ..News::default()
         };
         self.outbox.acknowledge(&mut shared.pool, news.text);
-        self.snd.una = ack;
+        self.snd.acknowledged(ack);
         let echoed = match segment.stamp {
             Some((_, echo)) if echo != 0 && self.agreed.timestamps => self.stamps.age(echo, now),
             _ => None,

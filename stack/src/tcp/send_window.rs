@@ -6,7 +6,7 @@ use crate::tcp::incoming::Incoming;
 /// SND.UNA, SND.NXT and their like.
 #[derive(Clone, Copy, Debug)]
 pub struct SendSpace {
-    /// ISS
+    /// ISS; once our SYN is acknowledged, what precedes SND.UNA.
     pub iss: SeqNumber,
     /// SND.UNA
     pub una: SeqNumber,
@@ -48,6 +48,15 @@ impl SendSpace {
     pub fn syn_acked(&self) -> bool {
         self.una.gt(self.iss)
     }
+    /// Everything before `ack` has arrived, our SYN with it.
+    pub fn acknowledged(&mut self, ack: SeqNumber) {
+        self.una = ack;
+        self.nxt = self.nxt.max(ack);
+        // Compared with SND.UNA for as long as the connection lives, so it must not fall half a circle behind.
+        self.small = self.small.max(ack);
+        // And ISS has done its work: 2 GiB later it would lie ahead of SND.UNA.
+        self.iss = ack.minus(1);
+    }
     /// Where the send buffer's front stands.
     pub fn buffer_start(&self) -> SeqNumber {
         if self.syn_acked() {
@@ -83,9 +92,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_told_from_old_numbers_holds_around_the_number_space() {
+        let mut snd = SendSpace::new(SeqNumber(7));
+        assert!(!snd.syn_acked());
+        for step in 1..12u32 {
+            let una = SeqNumber(7).plus((step << 29).wrapping_add(1));
+            snd.acknowledged(una);
+            assert!(snd.syn_acked() && snd.small.le(una));
+            assert_eq!(snd.buffer_start(), una);
+        }
+    }
+
+    #[test]
     fn an_ack_does_not_stand_behind_a_shut_window() {
         let mut snd = SendSpace::new(SeqNumber(u32::MAX));
-        snd.una = SeqNumber(0);
+        snd.acknowledged(SeqNumber(0));
         snd.max = SeqNumber(1);
         assert_eq!(snd.acceptable(), SeqNumber(0));
         snd.wnd = 10;
