@@ -34,6 +34,9 @@ pub fn check(
 
 /// Unknown options are skipped (RFC 1122, section 3.2.1.8); a sender that chooses the way is not heard (RFC 7126).
 fn check_options(packet: &Packet<'_>, fuel: &Fuel) -> Result<(), &'static str> {
+    if !packet.has_options() {
+        return Ok(());
+    }
     let mut options = packet.options();
     loop {
         match options.next(fuel) {

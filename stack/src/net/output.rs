@@ -414,8 +414,22 @@ impl Output {
 
 /// The way out as TCP sees it.
 pub struct TcpOutput<'a> {
-    pub output: &'a mut Output,
-    pub device: &'a mut dyn Device,
+    output: &'a mut Output,
+    device: &'a mut dyn Device,
+    /// The device completes checksums. Asked once, not for every segment.
+    offload: bool,
+}
+
+impl<'a> TcpOutput<'a> {
+    /// The way out through a device.
+    pub fn new(output: &'a mut Output, device: &'a mut dyn Device) -> TcpOutput<'a> {
+        let offload = device.caps().tx_checksum;
+        TcpOutput {
+            output,
+            device,
+            offload,
+        }
+    }
 }
 
 impl IpOutput for TcpOutput<'_> {
@@ -430,7 +444,7 @@ impl IpOutput for TcpOutput<'_> {
     }
     fn tx_checksum(&self, remote: IpAddress) -> bool {
         // Xen's netif.h has a feature of its own for IPv6, which few backends have.
-        remote.is_ipv4() && self.device.caps().tx_checksum
+        self.offload && remote.is_ipv4()
     }
     fn drops(&self) -> bool {
         self.output.drops

@@ -23,10 +23,7 @@ impl Stack {
             self.output.flush(now, device)?;
             self.send_icmp(now, device)?;
             self.send_udp(now, device)?;
-            let mut output = TcpOutput {
-                output: &mut self.output,
-                device,
-            };
+            let mut output = TcpOutput::new(&mut self.output, device);
             self.tcp.transmit(now, &mut output);
             // What was sent just now may have asked for a neighbour.
             self.output.flush(now, device)?;

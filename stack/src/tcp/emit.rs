@@ -60,7 +60,10 @@ impl Connection {
         let field = window_field(window, shift, shared.tcp().buffers.round_up);
         let offset = plan.seq.after(self.snd.buffer_start());
         let (ecn_bits, ecn) = self.ecn_of(plan);
-        let (urg, urgent) = self.urgent_of(plan.seq);
+        let (urg, urgent) = match self.has_nothing_seldom() {
+            true => (Flags::empty(), 0),
+            false => self.urgent_of(plan.seq),
+        };
         let segment = Outgoing {
             tuple: self.tuple,
             seq: plan.seq,
@@ -92,6 +95,7 @@ impl Connection {
         Ok(())
     }
 
+    #[inline]
     fn options(&self, now: Instant) -> OptionWriter {
         let mut options = OptionWriter::default();
         if self.agreed.signed {
@@ -208,33 +212,45 @@ impl Outgoing<'_> {
     }
 
     fn write(&self, buffer: &mut [u8], partial: bool) {
+        let offset = (((HEADER_LEN + self.options.len()) / 4) as u8) << 4;
         let mut header = Header {
             src_port: self.tuple.local_port.into(),
             dst_port: self.tuple.remote_port.into(),
             seq: self.seq.0.into(),
             ack: self.ack.0.into(),
-            offset: (((HEADER_LEN + self.options.len()) / 4) as u8) << 4,
+            offset,
             flags: self.flags.bits(),
             window: self.window.into(),
             checksum: 0.into(),
             urgent: self.urgent.into(),
         };
-        let mut options = self.options;
-        if let Some(key) = self.key {
-            let ends = (self.tuple.local, self.tuple.remote);
-            let text = [self.text.0, self.text.1];
-            options.sign(&sign(key, ends, header.as_bytes(), text, buffer.len()));
-        }
+        let mut signed;
+        let options = match self.key {
+            None => self.options.as_bytes(),
+            Some(key) => {
+                let ends = (self.tuple.local, self.tuple.remote);
+                let text = [self.text.0, self.text.1];
+                signed = self.options;
+                signed.sign(&sign(key, ends, header.as_bytes(), text, buffer.len()));
+                signed.as_bytes()
+            }
+        };
         let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, buffer.len());
-        let (head, text) = buffer.split_at_mut(HEADER_LEN + self.options.len());
+        let (head, text) = buffer.split_at_mut(HEADER_LEN + options.len());
         let (first, second) = text.split_at_mut(self.text.0.len());
         let checksum = if partial {
             first.copy_from_slice(self.text.0);
             second.copy_from_slice(self.text.1);
             sum.partial()
         } else {
-            sum.add(header.as_bytes());
-            sum.add(options.as_bytes());
+            sum.add_u16(self.tuple.local_port);
+            sum.add_u16(self.tuple.remote_port);
+            sum.add_u32(self.seq.0);
+            sum.add_u32(self.ack.0);
+            sum.add_u16(u16::from_be_bytes([offset, self.flags.bits()]));
+            sum.add_u16(self.window);
+            sum.add_u16(self.urgent);
+            sum.add(options);
             sum.add_copy(first, self.text.0);
             if !second.is_empty() {
                 sum.add_copy(second, self.text.1);
@@ -245,7 +261,7 @@ impl Outgoing<'_> {
         let (fixed, rest) = head.split_at_mut(HEADER_LEN);
         fixed.copy_from_slice(header.as_bytes());
         if !rest.is_empty() {
-            rest.copy_from_slice(options.as_bytes());
+            rest.copy_from_slice(options);
         }
     }
 }

@@ -64,18 +64,26 @@ impl Connection {
     }
 
     /// A probe, if there is something to find out and enough to send behind it.
+    #[inline]
     pub fn mtu_probe(&self, shared: &Shared, cwnd: u32, pipe: u32) -> Option<Plan> {
-        let search = self.seldom().mtu.filter(|search| search.probe.is_none())?;
+        let search = self.seldom().mtu?;
+        self.mtu_probe_of(&search, shared, cwnd, pipe)
+    }
+
+    fn mtu_probe_of(&self, search: &Search, shared: &Shared, cwnd: u32, pipe: u32) -> Option<Plan> {
+        if search.probe.is_some() {
+            return None;
+        }
         let profile = &shared.tcp().mtu_probing;
         // No probe leaves that the first hop cannot take.
         if search.high.saturating_sub(search.low) < profile.threshold
-            || middle(&search) > self.agreed.link_mss
+            || middle(search) > self.agreed.link_mss
             || self.recovery.phase != Phase::Open
         {
             return None;
         }
         let smss = self.agreed.smss();
-        let len = u32::from(middle(&search).saturating_sub(self.agreed.options_len()));
+        let len = u32::from(middle(search).saturating_sub(self.agreed.options_len()));
         let start = self.snd.nxt;
         let queued = self.data_end().after(start);
         let offered = self.snd.una.plus(self.snd.wnd).after(start);

@@ -414,6 +414,7 @@ impl Connection {
     }
 
     /// RFC 8985, 7.2: a probe is due after a while without news, unless something is known of the flight's losses.
+    #[inline]
     pub fn arm_tail_probe(&mut self, shared: &Shared, now: Instant) {
         let profile = shared.tcp();
         let open = self.recovery.phase == Phase::Open && self.agreed.sack;

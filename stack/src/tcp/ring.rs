@@ -34,8 +34,14 @@ impl Ring {
 
     /// Appends bytes.
     pub fn push(&mut self, pool: &mut Pool, bytes: &[u8]) {
-        self.write_at(pool, self.len(), bytes);
-        self.extend(bytes.len());
+        if bytes.is_empty() {
+            return;
+        }
+        let len = self.len() + bytes.len();
+        self.reserve(pool, len);
+        self.write(self.index(self.len()), bytes);
+        self.len = len as u32;
+        self.peak = self.peak.max(self.len);
     }
 
     /// Writes bytes so many after the front, at the end or beyond it; they are not queued until [`Ring::extend`].
@@ -45,12 +51,19 @@ impl Ring {
         }
         assert!(offset >= self.len(), "queued bytes never change");
         self.reserve(pool, offset + bytes.len());
-        let at = self.index(offset);
-        let first = bytes.len().min(self.capacity() - at);
-        self.memory[at..at + first].copy_from_slice(&bytes[..first]);
-        if first < bytes.len() {
-            self.memory[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        self.write(self.index(offset), bytes);
+    }
+
+    /// Writes bytes from a place in the memory on, which goes around.
+    #[inline]
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(to) = self.memory.get_mut(at..at + bytes.len()) {
+            to.copy_from_slice(bytes);
+            return;
         }
+        let (first, second) = bytes.split_at(self.capacity() - at);
+        self.memory[at..].copy_from_slice(first);
+        self.memory[..second.len()].copy_from_slice(second);
     }
 
     /// Queues the next `n` bytes, which were written before.
@@ -112,16 +125,22 @@ impl Ring {
     }
 
     /// Makes room for `need` bytes. What lies beyond the end moves along.
+    #[inline]
     fn reserve(&mut self, pool: &mut Pool, need: usize) {
-        let old = self.capacity();
-        if need <= old {
+        if need <= self.capacity() {
             return;
         }
-        let mut memory = pool.take(need.max(self.hint as usize));
-        if old == 0 {
+        let memory = pool.take(need.max(self.hint as usize));
+        if self.capacity() == 0 {
             self.memory = memory;
-            return;
+        } else {
+            self.move_to(pool, memory);
         }
+    }
+
+    #[cold]
+    fn move_to(&mut self, pool: &mut Pool, mut memory: Box<[u8]>) {
+        let old = self.capacity();
         let head = self.head as usize;
         memory[..old - head].copy_from_slice(&self.memory[head..]);
         memory[old - head..old].copy_from_slice(&self.memory[..head]);

@@ -39,6 +39,7 @@ impl Tariff {
 
 impl Connection {
     /// Octets of a write of `len` that are taken now.
+    #[inline]
     pub fn room_to_write(&self, profile: &TcpProfile, len: usize) -> usize {
         if !self.may_write() {
             return 0;

@@ -2,6 +2,8 @@
 //! segment; only when the device has taken it does [`Connection::sent`] move the connection on. So a full device at
 //! any point loses nothing.
 
+use core::ops::ControlFlow::{self, Break, Continue};
+
 use xen_abi::Instant;
 
 use crate::event::{TcpNote, TcpState};
@@ -113,38 +115,57 @@ impl Connection {
         })
     }
 
+    #[inline]
     fn text_or_fin(&self, shared: &Shared) -> Option<Plan> {
         if self.marks.contains(Marks::PACED) {
             return None;
         }
         let cwnd = self.congestion.cwnd();
-        let Some(out) = self.recovery.out() else {
-            return self
-                .mtu_probe(shared, cwnd, 0)
-                .or_else(|| self.next_in_order(shared, cwnd, 0));
-        };
-        if self.marks.contains(Marks::TAIL_PROBE) {
-            return self.tail_probe(out);
-        }
-        let pipe = self.octets_out(shared, out);
-        if let Frto::Probing { sent } = out.frto {
-            // RFC 5682, 2.1, step 2b: up to two new segments; with nothing new to send, the old way.
-            let new = (sent < 2)
-                .then(|| self.next_in_order(shared, cwnd, pipe))
-                .flatten();
-            if new.is_some() || sent > 0 {
-                return new;
+        let pipe = match self.recovery.out() {
+            None => 0,
+            Some(out) => {
+                let pipe = self.octets_out(shared, out);
+                if let Break(plan) = self.repair_first(shared, out, cwnd, pipe) {
+                    return plan;
+                }
+                pipe
             }
-        }
-        if let Some(lost) = out.flight.next_lost(self.full_size()) {
-            return self.lost_again(out, lost, cwnd);
-        }
+        };
         self.mtu_probe(shared, cwnd, pipe)
             .or_else(|| self.next_in_order(shared, cwnd, pipe))
-            .or_else(|| self.rescue(shared, out))
+            .or_else(|| self.rescue(shared))
+    }
+
+    /// What goes before text in order, or in its place.
+    #[inline]
+    fn repair_first(
+        &self,
+        shared: &Shared,
+        out: &Out,
+        cwnd: u32,
+        pipe: u32,
+    ) -> ControlFlow<Option<Plan>> {
+        if self.marks.contains(Marks::TAIL_PROBE) {
+            return Break(self.tail_probe(out));
+        }
+        if let Frto::Probing { sent } = out.frto {
+            // RFC 5682, 2.1, step 2b: up to two new segments; with nothing new to send, the old way.
+            let new = match sent < 2 {
+                true => self.next_in_order(shared, cwnd, pipe),
+                false => None,
+            };
+            if new.is_some() || sent > 0 {
+                return Break(new);
+            }
+        }
+        match out.flight.next_lost(self.full_size()) {
+            Some(lost) => Break(self.lost_again(out, lost, cwnd)),
+            None => Continue(()),
+        }
     }
 
     /// Octets under way, as far as the windows are concerned.
+    #[inline]
     fn octets_out(&self, shared: &Shared, out: &Out) -> u32 {
         if self.recovery.phase == Phase::Open && !shared.tcp().recovery.limited_transmit {
             self.snd.nxt.since(self.snd.una)
@@ -170,9 +191,14 @@ impl Connection {
     }
 
     /// NextSeg() rule 4: once in a recovery, the end of what is out. RACK has a better way.
-    fn rescue(&self, shared: &Shared, out: &Out) -> Option<Plan> {
+    #[inline]
+    fn rescue(&self, shared: &Shared) -> Option<Plan> {
+        if self.recovery.phase != Phase::Fast {
+            return None;
+        }
+        let out = self.recovery.out()?;
         let rack = shared.tcp().recovery.rack;
-        let due = self.recovery.phase == Phase::Fast && self.agreed.sack && !rack && !out.rescued;
+        let due = self.agreed.sack && !rack && !out.rescued;
         let room = self.congestion.cwnd() >= out.flight.pipe() + self.congestion.smss();
         let last = out.flight.last(self.full_size()).filter(|_| due && room)?;
         Some(self.part(Why::Rescue, last.start, last.end))
@@ -192,6 +218,7 @@ impl Connection {
     }
 
     /// From SND.NXT on, as the windows, Nagle and silly-window avoidance allow.
+    #[inline]
     fn next_in_order(&self, shared: &Shared, cwnd: u32, out: u32) -> Option<Plan> {
         let start = self.snd.nxt;
         let end = self.data_end();
@@ -257,6 +284,7 @@ impl Connection {
     }
 
     /// Sender silly-window avoidance (RFC 9293, 3.8.6.2.1) and Nagle (3.7.4).
+    #[inline]
     fn is_worth_sending(&self, profile: &TcpProfile, len: u32, full: u32, queued: u32) -> bool {
         if len < full && (self.options.cork || self.marks.contains(Marks::MORE)) {
             return self.marks.contains(Marks::OVERRIDE);
@@ -269,6 +297,7 @@ impl Connection {
     }
 
     /// Whether Nagle's algorithm has nothing to wait for. It waits for text; a SYN that is out holds nothing back.
+    #[inline]
     fn nothing_holds_back(&self, profile: &TcpProfile) -> bool {
         let idle = !self.snd.has_outstanding() || self.snd.max == self.snd.iss.plus(1);
         idle || match profile.nagle {
@@ -279,6 +308,7 @@ impl Connection {
     }
 
     /// The octets from `start` on, at most a full-sized segment and not past `end`, with the FIN if it lies there.
+    #[inline]
     fn part(&self, why: Why, start: SeqNumber, end: SeqNumber) -> Plan {
         let data_end = self.data_end();
         let len = end.min(data_end).after(start).min(self.full_size());
@@ -491,7 +521,7 @@ impl Connection {
     }
 
     /// Octets left: the retransmission timer runs (RFC 6298, 5.1), and a new segment may be timed.
-    #[inline]
+    #[inline(always)]
     pub fn sequence_sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, again: bool) {
         // Only text of the peer's can be answered.
         let answers = plan.len > 0 && self.ack.largest() > 0;

@@ -44,7 +44,7 @@ impl Connection {
         let limit = self.outbox.len() as usize + room;
         let taken = self.outbox.queue(&mut shared.pool, data, limit);
         self.marks.set(Marks::MORE, flags.contains(SendFlags::MORE));
-        if taken > 0 {
+        if taken > 0 && (!flags.is_empty() || self.told.is_some()) {
             self.note_flags(flags, taken == data.len());
         }
         if taken < data.len() {

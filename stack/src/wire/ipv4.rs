@@ -6,7 +6,7 @@ use xen_abi::Fuel;
 use zerocopy::byteorder::{BE, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::checksum;
+use crate::checksum::{Sum, checksum};
 use crate::wire::{Malformed, header_mut};
 
 /// Bytes of a header without options.
@@ -139,6 +139,11 @@ impl<'a> Packet<'a> {
     pub fn header(&self) -> &'a [u8] {
         &self.bytes[..self.header_len]
     }
+    /// Whether it has options, as nearly none has.
+    #[inline]
+    pub fn has_options(&self) -> bool {
+        self.header_len > HEADER
+    }
     /// The options.
     pub fn options(&self) -> Options<'a> {
         Options {
@@ -246,18 +251,25 @@ impl Repr {
             flags_offset |= MORE_FRAGMENTS;
         }
         let (header, payload) = header_mut::<Header>(to);
+        let dscp_ecn = self.dscp << 2 | self.ecn & 3;
         header.version_ihl = 0x45;
-        header.dscp_ecn = self.dscp << 2 | self.ecn & 3;
+        header.dscp_ecn = dscp_ecn;
         header.total_len.set(total as u16);
         header.ident.set(self.ident);
         header.flags_offset.set(flags_offset);
         header.ttl = self.ttl;
         header.protocol = self.protocol.0;
-        header.checksum.set(0);
         header.src = self.src.octets();
         header.dst = self.dst.octets();
-        let sum = checksum(header.as_bytes());
-        header.checksum.set(sum);
+        let mut sum = Sum::new();
+        sum.add_u16(u16::from_be_bytes([0x45, dscp_ecn]));
+        sum.add_u16(total as u16);
+        sum.add_u16(self.ident);
+        sum.add_u16(flags_offset);
+        sum.add_u16(u16::from_be_bytes([self.ttl, self.protocol.0]));
+        sum.add_u32(self.src.into());
+        sum.add_u32(self.dst.into());
+        header.checksum.set(sum.finish());
         payload
     }
 }

@@ -62,7 +62,7 @@ impl Sent {
         self.marks & all == SentMarks::LOST
     }
     /// Its octets that are to be sent again.
-    fn to_be_sent(&self) -> u32 {
+    fn again_due(&self) -> u32 {
         if self.is_to_be_sent() { self.len() } else { 0 }
     }
     /// RACK_sent_after (RFC 8985, 6.2, step 2), with the roles reversed: it was sent before the one that `end` ends.
@@ -189,7 +189,7 @@ impl Flight {
             if gone.end.le(una) {
                 self.pipe -= gone.under_way();
                 if !gone.marks.is_empty() {
-                    self.lost -= gone.to_be_sent();
+                    self.lost -= gone.again_due();
                     self.held -= u32::from(gone.marks.contains(SentMarks::HELD));
                 }
                 self.sent.pop_front();
@@ -366,10 +366,10 @@ impl Flight {
     fn change(&mut self, i: usize, change: impl FnOnce(&mut Sent)) {
         self.disturbed = true;
         let sent = &mut self.sent[i];
-        let (pipe, to_be_sent) = (sent.under_way(), sent.to_be_sent());
+        let (pipe, to_be_sent) = (sent.under_way(), sent.again_due());
         change(sent);
         self.pipe = self.pipe - pipe + sent.under_way();
-        self.lost = self.lost - to_be_sent + sent.to_be_sent();
+        self.lost = self.lost - to_be_sent + sent.again_due();
     }
 
     /// Moves on to the first record that is to be sent again.
