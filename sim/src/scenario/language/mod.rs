@@ -111,6 +111,8 @@ pub enum Kind {
     Epoch,
     /// `key=value`
     KeyValue,
+    /// A key of RFC 2385.
+    Key,
     /// A segment in tcpdump's notation.
     Segment,
     /// A path on a web server.

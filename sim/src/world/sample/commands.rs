@@ -75,7 +75,12 @@ impl Sampler {
     /// A connection is opened, used, and perhaps closed.
     fn call(&mut self, remote: String) -> Vec<Command> {
         let (name, local) = (self.socket(), self.local());
-        let mut commands = match self.below(5) {
+        let mut commands = match self.below(6) {
+            5 => vec![Command::ConnectFast {
+                name: name.clone(),
+                remote,
+                local,
+            }],
             0 => {
                 let error = self.errno();
                 return vec![Command::ConnectFails {
