@@ -5,6 +5,21 @@ use crate::api::{Ready, SocketError};
 use crate::event::{TcpNote, TcpState::*};
 use crate::profile::{MS, Profile, SEC};
 
+/// A server that has the text of a SYN may answer at once (RFC 7413, 4.2.2), and a device hands over both segments
+/// together.
+#[test]
+fn text_right_behind_the_syn_ack_is_taken_although_nothing_was_sent_since() {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.connect(solo.now, at(PEER));
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    assert_eq!(solo.sent(), ["S 0:0(0)"]);
+    solo.inject(seg("S.", 0).ack(1));
+    solo.inject(seg("P.", 1).ack(1).text(b"hello"));
+    let mut to = [0; 10];
+    assert_eq!(solo.host.tcp.recv(solo.now, socket, &mut to), Ok(5));
+    assert_eq!(solo.sent(), [". 1:1(0) ack 6"]);
+}
+
 #[test]
 fn a_three_way_handshake_opens_both_ends() {
     let mut pair = Pair::new(Profile::default());
