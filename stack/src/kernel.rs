@@ -8,7 +8,7 @@ use alloc::string::String;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Block, Guest, Hypercalls, Sink, Wake};
 
-use crate::app::{chargen, discard, echo, empty, http, raw, script};
+use crate::app::{chargen, discard, echo, empty, http, raw, router, script};
 use crate::os::boot::{BootError, read_cmdline, word, words};
 use crate::os::{FramePort, Os, StackConfig, TcpIp, Unikernel};
 use crate::profile::{Profile, settings};
@@ -26,6 +26,7 @@ const APPLICATIONS: &[(&str, Make)] = &[
     ("http", |sink, p| on_stack(sink, p, http::server::main)),
     ("script", |sink, p| on_stack(sink, p, script::main)),
     ("raw", |sink, _| on(sink, FramePort::new, raw::main)),
+    ("router", |sink, _| on(sink, FramePort::new, router::main)),
     #[cfg(feature = "zoo")]
     ("http-2014", |sink, profile| {
         on_stack(sink, of_2014(&profile), http::server::main)

@@ -206,12 +206,12 @@ impl Lower<'_> {
     }
 
     fn has_a_tcp(&mut self, node: &Node, plan: &DomainPlan) {
-        if matches!(plan.guest.as_str(), "raw" | "empty") {
+        if matches!(plan.guest.as_str(), "raw" | "router" | "empty") {
             self.problem(
                 node.span,
                 format!("a guest {:?} has no TCP", plan.guest),
                 "not here",
-                "a raw peer writes each option itself, as in <mss 1460,sackOK>; an empty one sends nothing",
+                "a raw peer writes each option itself, as in <mss 1460,sackOK>; a router and an empty guest have no connections",
             );
         }
     }

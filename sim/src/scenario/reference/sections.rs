@@ -201,6 +201,8 @@ Guests:
     script    does what `on` tells it, with the sockets of its own TCP/IP stack
     raw       a peer without a stack: sends and awaits single packets, all of
               them with the evil bit set
+    router    forwards between the networks of its addresses; arg "mtu=1300"
+              makes its way on narrow, and arg "errors=off" a black hole
     empty     boots, and does nothing
 
 Units, read exactly:
