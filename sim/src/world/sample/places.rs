@@ -15,6 +15,8 @@ use crate::scenario::language::declarations::TCP;
 
 /// The network that all domains are on.
 pub(super) const NETWORK: &str = "10.0.0";
+/// One that routers and some others are on too.
+pub(super) const OTHER_NETWORK: &str = "10.0.1";
 
 impl Sampler {
     /// Machines with domains, and perhaps a switch.
@@ -35,6 +37,14 @@ impl Sampler {
                 }
             }
             plan.machines.push(machine);
+        }
+        if self.percent(80) {
+            // It takes two to have a packet that a queue may mark.
+            let ecn = format!("{}ecn", settings::PREFIX);
+            let domains = plan.machines.iter_mut().flat_map(|m| &mut m.domains);
+            for domain in domains {
+                domain.args.insert(ecn.clone(), "active".into());
+            }
         }
         if plan.machines.len() == 1 || self.percent(50) {
             let name = "switch".into();
@@ -66,8 +76,18 @@ impl Sampler {
         }
         let mut ip = vec![format!("{NETWORK}.{host}/24")];
         let mut gateways = Vec::new();
-        if self.percent(20) {
+        if self.percent(40) {
             gateways.push(format!("{NETWORK}.1"));
+        }
+        if domain.guest == "router" {
+            // Whoever has a gateway has this one; if there are two, they quarrel.
+            ip.extend([NETWORK, OTHER_NETWORK].map(|network| format!("{network}.1/24")));
+            domain.args.insert("mtu".into(), "600".into());
+            if self.percent(20) {
+                domain.args.insert("errors".into(), "off".into());
+            }
+        } else if self.percent(20) {
+            ip.push(format!("{OTHER_NETWORK}.{host}/24"));
         }
         if self.percent(10) {
             ip.push(format!("2001:db8::{host}/64"));
@@ -75,7 +95,7 @@ impl Sampler {
         if self.percent(10) {
             ip.push(AUTO_CIDR.into());
         }
-        if ip.len() > 1 && self.percent(50) {
+        if ip.iter().any(|ip| ip.contains(':')) && self.percent(50) {
             gateways.push("2001:db8::1".into());
         }
         domain.vifs[0] = VifPlan {
@@ -176,7 +196,7 @@ impl Sampler {
                 self.one_of(&rates)
             },
             queue: self.one_of(&[2_000, 4_000, 16_384, 65_536]),
-            mark: self.one_of(&[None, None, Some(0), Some(3_000)]),
+            mark: self.one_of(&[None, Some(0), Some(0), Some(0), Some(3_000)]),
             loss: self.loss(),
             duplicate: self.rare(&[0, 0, 100_000]),
             reorder: self.reorder(),

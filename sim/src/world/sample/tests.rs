@@ -81,6 +81,19 @@ fn every_way_to_an_address_and_a_gateway_of_version_6_is_taken_in_some_world() {
     assert!(gateways(1) && gateways(2));
 }
 
+/// Whether a packet is ever marked depends on every detail of the stack; here it can be.
+#[test]
+fn some_world_has_a_queue_that_marks_and_two_who_understand_marks() {
+    let ecn = format!("{}ecn", settings::PREFIX);
+    let speaks = |domain: &&DomainPlan| domain.args.get(&ecn).is_some_and(|how| how == "active");
+    let marks = |link: &LinkPlan| link.settings.iter().any(|s| s.mark.is_some());
+    let both = |plan: &Plan| {
+        let speakers = crate::world::schedule::domains(plan).filter(speaks).count();
+        speakers >= 2 && plan.links.iter().any(marks)
+    };
+    assert!(worlds().iter().any(both));
+}
+
 #[test]
 fn every_setting_of_tcp_is_made_in_some_world_and_the_kernel_takes_it() {
     let worlds = worlds();
