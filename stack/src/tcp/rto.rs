@@ -214,6 +214,8 @@ mod tests {
         rto.back_off();
         rto.acknowledged(SeqNumber(5), Instant(100 * SEC), None, &profile);
         assert_eq!(rto.srtt(), Some(SEC));
+        // Nor does its ACK end the back-off: it may be the first one's.
+        assert_eq!(rto.timeout(&profile), 6 * SEC);
     }
 
     #[test]

@@ -47,6 +47,25 @@ fn a_soft_error_is_only_the_reason_when_the_connection_times_out() {
 }
 
 #[test]
+fn a_source_quench_changes_nothing() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 14_600];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 10);
+    let window = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        (info.snd_cwnd, info.snd_ssthresh)
+    };
+    let before = window(&solo);
+    icmp(&mut solo, 1, IcmpError::SourceQuench);
+    assert_eq!(window(&solo), before);
+    assert!(solo.sent().is_empty());
+    solo.sent_within(1_000 * SEC);
+    let error = solo.host.tcp.take_error(socket);
+    assert_eq!(error, Some(SocketError::ETIMEDOUT), "not its reason either");
+}
+
+#[test]
 fn a_port_that_is_unreachable_does_not_end_an_established_connection() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
     solo.host

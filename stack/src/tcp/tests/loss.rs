@@ -54,10 +54,33 @@ fn a_silent_peer_is_given_up() {
         .tcp
         .send(solo.now, socket, b"hello")
         .expect("room");
-    solo.sent_within(1_000 * SEC);
+    // RFC 9293, 3.8.3: R2 is at least 100 s.
+    solo.sent_within(130 * SEC);
+    assert_eq!(solo.host.tcp.take_error(socket), None);
+    solo.sent_within(870 * SEC);
     assert_eq!(
         solo.host.tcp.take_error(socket),
         Some(SocketError::ETIMEDOUT)
+    );
+}
+
+#[test]
+fn with_the_third_repetition_ip_is_asked_for_the_way_again() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 1_460];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent(), ["P. 1:1461(1460) ack 1"]);
+    // Another way is there, which takes less: nobody says so.
+    solo.host.metrics.mtu = Some(1_040);
+    let sent = solo.sent_within(10 * SEC);
+    let whole = "P. 1:1461(1460) ack 1";
+    assert_eq!(
+        sent[..3],
+        [
+            (1_000, whole.into()),
+            (3_000, whole.into()),
+            (7_000, ". 1:1001(1000) ack 1".into())
+        ]
     );
 }
 
@@ -73,6 +96,19 @@ fn three_duplicates_resend_one_segment_and_two_do_not() {
     let resent = solo.sent();
     assert_eq!(resent, [". 1:1001(1000) ack 1"]);
     assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 1);
+}
+
+#[test]
+fn what_was_sent_twice_measures_no_round_trip() {
+    let (mut solo, socket) = ten_out(false);
+    let rtt = |solo: &Solo| solo.host.tcp.info(solo.now, socket).expect("owned").rtt;
+    let before = rtt(&solo);
+    solo.now = solo.now.plus(SEC / 2);
+    (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    assert_eq!(starting_at(&solo.sent(), 1), 1);
+    // The whole flight, of which the first segment was timed and sent again.
+    solo.inject(seg(".", 1).ack(10_001));
+    assert_eq!(rtt(&solo), before);
 }
 
 #[test]
