@@ -345,8 +345,12 @@ mod tests {
         let mut c = established(CongestionAlgorithm::Reno);
         c.loss(20_000);
         assert_eq!((c.cwnd(), c.ssthresh()), (10_000, Some(10_000)));
-        c.acknowledged(&acked(10_000), 10_000, &TcpProfile::default());
-        assert_eq!(c.cwnd(), 11_000);
+        let mut ack = || {
+            c.acknowledged(&acked(1_000), 10_000, &TcpProfile::default());
+            c.cwnd()
+        };
+        assert_eq!([(); 9].map(|()| ack()), [10_000; 9]);
+        assert_eq!(ack(), 11_000);
     }
 
     #[test]
