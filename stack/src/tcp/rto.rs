@@ -178,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn the_second_measurement_moves_the_variance_by_a_quarter_and_then_the_mean_by_an_eighth() {
+        let (rto, profile) = measured(&[100 * MS, 200 * MS]);
+        assert_eq!(rto.rttvar(), 62_500_000, "3/4 of 50 ms and 1/4 of 100 ms");
+        assert_eq!(
+            rto.srtt(),
+            Some(112_500_000),
+            "7/8 of 100 ms and 1/8 of 200 ms"
+        );
+        assert_eq!(rto.timeout(&profile), 362_500_000);
+    }
+
+    #[test]
     fn a_steady_path_brings_the_timeout_down_to_its_round_trip_time() {
         let (rto, profile) = measured(&[100 * MS; 60]);
         assert_eq!(rto.srtt(), Some(100 * MS));

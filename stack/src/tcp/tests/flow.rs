@@ -47,6 +47,25 @@ fn acked_at_once(
 }
 
 #[test]
+fn the_stamp_that_is_echoed_is_that_of_the_first_segment_not_acknowledged_yet() {
+    let stamp = |value: u8| [1, 1, 8, 10, 0, 0, 0, value, 0, 0, 0, 0];
+    let (mut solo, _) = Solo::accepted(Profile::default(), &stamp(2));
+    // RFC 7323, 4.3: (A) delayed ACKs, (B) a gap, (C) a gap that is filled.
+    for (seq, value, echoed) in [
+        (1, 5, None),
+        (501, 6, Some(5)),
+        (1_501, 7, Some(5)),
+        (1_001, 8, Some(8)),
+    ] {
+        let text = [1; 500];
+        solo.inject(seg(".", seq).ack(1).options(&stamp(value)).text(&text));
+        let sent = solo.sent_bytes();
+        let echo = sent.first().map(|bytes| bytes[31]);
+        assert_eq!(echo, echoed, "{seq}");
+    }
+}
+
+#[test]
 fn what_arrives_twice_is_reported_once_in_front() {
     let (mut solo, _) = Solo::accepted(Profile::default(), &[1, 1, 4, 2]);
     acked_at_once(&mut solo, 101, 201);

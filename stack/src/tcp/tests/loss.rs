@@ -121,6 +121,44 @@ fn acks_that_differ_in_their_window_are_no_duplicates() {
 }
 
 #[test]
+fn acks_that_come_with_text_are_no_duplicates() {
+    let (mut solo, _) = ten_out(false);
+    for seq in 1..=10 {
+        solo.inject(seg("P.", seq).ack(1).text(b"x"));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn repeated_acks_of_before_there_was_anything_out_are_no_duplicates() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &MSS_SACK[..4]);
+    (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    let text = [7; 10_000];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 10);
+    (0..2).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    assert!(solo.sent().is_empty());
+    solo.inject(seg(".", 1).ack(1));
+    assert_eq!(solo.sent(), [". 1:1001(1000) ack 1"]);
+}
+
+#[test]
+fn after_a_pause_longer_than_the_timeout_no_more_than_the_first_window_goes_at_once() {
+    let sent_after = |pause| {
+        let (mut solo, socket) = ten_out(false);
+        solo.inject(seg(".", 1).ack(10_001));
+        assert_eq!(solo.sent().len(), 10);
+        solo.inject(seg(".", 1).ack(20_001));
+        solo.now = solo.now.plus(pause);
+        let text = [7; 40_000];
+        solo.host.tcp.send(solo.now, socket, &text).expect("room");
+        solo.sent().len()
+    };
+    assert!(sent_after(SEC / 2) > 10);
+    assert_eq!(sent_after(2 * SEC), 10);
+}
+
+#[test]
 fn newreno_resends_one_hole_for_each_partial_ack() {
     let (mut solo, _) = ten_out(false);
     (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
