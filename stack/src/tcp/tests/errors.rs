@@ -113,6 +113,18 @@ fn a_smaller_path_gets_smaller_segments_at_once() {
 }
 
 #[test]
+fn a_path_that_takes_as_much_as_before_is_no_news() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 2_920];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 2);
+    for mtu in [1_500, 9_000] {
+        icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu });
+        assert!(solo.sent().is_empty(), "{mtu}");
+    }
+}
+
+#[test]
 fn a_tiny_path_is_not_believed() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
     solo.host

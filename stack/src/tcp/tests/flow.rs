@@ -214,6 +214,31 @@ fn a_window_that_shrinks_to_zero_is_probed_and_times_nothing_out() {
 }
 
 #[test]
+fn the_window_of_an_older_segment_does_not_count() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 3, 0xE8]);
+    let window = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        info.snd_wnd
+    };
+    let text = [7; 3_000];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 3);
+    // RFC 9293, 3.10.7.4: SND.WL1 < SEG.SEQ, or they are equal and SND.WL2 =< SEG.ACK.
+    for (s, counts) in [
+        (seg(".", 1).ack(2_001).win(5_000), 5_000),
+        (seg(".", 1).ack(1_001).win(4_000), 5_000),
+        (seg(".", 1).ack(2_001).win(6_000), 6_000),
+        (seg("P.", 11).ack(2_001).win(7_000).text(b"x"), 7_000),
+        (seg("P.", 1).ack(2_001).win(8_000).text(b"x"), 7_000),
+        (seg("P.", 2).ack(3_001).win(9_000).text(b"x"), 7_000),
+        (seg("P.", 12).ack(3_001).win(9_000).text(b"x"), 9_000),
+    ] {
+        solo.inject(s);
+        assert_eq!(window(&solo), counts, "{} {}", s.seq, s.ack);
+    }
+}
+
+#[test]
 fn what_reports_blocks_has_so_much_less_room_for_text() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 3, 0xE8, 1, 1, 4, 2]);
     solo.inject(seg(".", 101).ack(1).text(&[1; 100]));

@@ -121,6 +121,15 @@ fn acks_that_differ_in_their_window_are_no_duplicates() {
 }
 
 #[test]
+fn blocks_of_a_peer_that_was_not_to_send_any_mean_nothing() {
+    let (mut solo, socket) = ten_out(false);
+    let option = solo.sack_option(&[(1_001, 9_001)]);
+    solo.inject(seg(".", 1).ack(1).options(&option));
+    let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+    assert_eq!((info.sacked, info.lost), (0, 0));
+}
+
+#[test]
 fn acks_that_come_with_text_are_no_duplicates() {
     let (mut solo, _) = ten_out(false);
     // In order, and behind a gap.

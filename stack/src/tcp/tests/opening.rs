@@ -94,6 +94,66 @@ fn a_reset_refuses_a_connect() {
     assert_eq!(tcp.close(pair.now, client), Err(SocketError::EBADF));
 }
 
+/// A connection in SYN-SENT.
+fn in_syn_sent() -> (Solo, crate::api::SocketId) {
+    let mut solo = Solo::new(Profile::default());
+    let socket = solo.host.connect(solo.now, at(PEER));
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    assert_eq!(solo.sent(), ["S 0:0(0)"]);
+    (solo, socket)
+}
+
+#[test]
+fn in_syn_sent_only_a_syn_counts_and_a_reset_that_acknowledges_it() {
+    let (mut solo, _) = in_syn_sent();
+    for ignored in [seg("R", 0), seg(".", 0).ack(1), seg("F.", 0).ack(1)] {
+        solo.inject(ignored);
+        assert!(solo.sent().is_empty());
+    }
+    solo.inject(seg("R.", 0).ack(2));
+    assert_eq!(solo.host.log.states(), [SynSent]);
+    solo.inject(seg("R.", 0).ack(1));
+    assert_eq!(solo.host.log.states(), [SynSent, Closed]);
+}
+
+#[test]
+fn text_that_comes_with_the_answer_to_a_syn_is_kept() {
+    let (mut solo, socket) = in_syn_sent();
+    solo.inject(seg("S.", 0).ack(1).text(b"hello"));
+    assert_eq!(solo.sent(), [". 1:1(0) ack 6"]);
+    let mut to = [0; 8];
+    assert_eq!(solo.host.tcp.recv(solo.now, socket, &mut to), Ok(5));
+}
+
+#[test]
+fn the_window_of_a_syn_that_crosses_ours_is_not_scaled() {
+    let (mut solo, socket) = in_syn_sent();
+    let shift = [3, 3, 7, 1];
+    solo.inject(seg("S", 0).win(1_000).options(&shift));
+    assert_eq!(solo.sent(), ["S. 0:0(0) ack 1"]);
+    solo.inject(seg("S.", 0).ack(1).win(1_000).options(&shift));
+    let window = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        (info.state, info.snd_wnd)
+    };
+    assert_eq!(window(&solo), (Established, 1_000));
+    solo.inject(seg("P.", 1).ack(1).win(1_000).text(b"x"));
+    assert_eq!(window(&solo), (Established, 128_000));
+}
+
+#[test]
+fn a_listener_answers_neither_a_reset_nor_what_acknowledges_nothing() {
+    let mut solo = Solo::new(Profile::default());
+    solo.host.listen(at(LOCAL), 4);
+    for flags in ["R", "SR", "F", "P", ""] {
+        solo.inject(seg(flags, 5).text(b"x"));
+        assert!(solo.sent().is_empty(), "{flags}");
+    }
+    assert_eq!(solo.host.log.states(), [Listen]);
+    solo.inject(seg(".", 5).ack(9));
+    assert_eq!(solo.sent(), ["R 9:9(0)"]);
+}
+
 #[test]
 fn a_repeated_syn_gets_the_syn_ack_again_and_never_a_reset() {
     let mut solo = Solo::new(Profile::default());
