@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_segment_is_timed_until_it_is_acknowledged() {
+        let profile = TcpProfile::default();
+        let mut rto = Rto::new(&profile);
+        rto.time(SeqNumber(5), Instant(0));
+        rto.time(SeqNumber(9), Instant(40 * MS));
+        rto.acknowledged(SeqNumber(4), Instant(50 * MS), None, &profile);
+        assert_eq!(rto.srtt(), None);
+        rto.acknowledged(SeqNumber(5), Instant(100 * MS), None, &profile);
+        assert_eq!(rto.srtt(), Some(100 * MS));
+    }
+
+    #[test]
     fn an_echoed_timestamp_measures_even_then() {
         let (mut rto, profile) = measured(&[]);
         rto.back_off();

@@ -119,6 +119,26 @@ fn an_echo_reduces_the_window_once_and_nothing_is_sent_again() {
 }
 
 #[test]
+fn only_cwr_ends_an_echo_and_only_ece_reduces_the_window() {
+    let (mut solo, _) = accepted();
+    solo.ecn = CE;
+    solo.inject(seg("P.", 1).ack(1).text(b"a"));
+    assert_eq!(solo.sent(), ["E. 1:1(0) ack 2"]);
+    solo.ecn = 2;
+    solo.inject(seg("P.", 9).ack(1).text(b"behind a gap"));
+    assert_eq!(solo.sent(), ["E. 1:1(0) ack 2"]);
+
+    let (mut solo, socket) = accepted();
+    let data = [7; 40_000];
+    solo.host.tcp.send(solo.now, socket, &data).expect("room");
+    assert_eq!(sent(&mut solo).len(), 10);
+    // With an option, so that it is not what header prediction expects.
+    solo.inject(seg(".", 1).ack(1461).options(&[1; 4]));
+    let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+    assert_eq!(info.snd_ssthresh, None);
+}
+
+#[test]
 fn neither_a_syn_nor_an_acknowledgment_alone_is_ecn_capable() {
     let mut solo = Solo::new(with(EcnMode::Active));
     solo.host.connect(solo.now, at(PEER));

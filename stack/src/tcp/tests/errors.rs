@@ -208,6 +208,24 @@ fn the_application_can_set_when_its_connection_is_given_up() {
 }
 
 #[test]
+fn what_is_written_meanwhile_does_not_put_off_the_end() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for option in [
+        crate::api::SocketOption::UserTimeout(5_000),
+        crate::api::SocketOption::NoDelay(true),
+    ] {
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    let writes = (0..20).take_while(|_| {
+        solo.sent_within(SEC);
+        solo.host.tcp.send(solo.now, socket, b"x").is_ok()
+    });
+    // The timeouts come after 1, 3 and 7 s.
+    let writes = writes.count();
+    assert!((7..=9).contains(&writes), "{writes}");
+}
+
+#[test]
 fn an_application_can_ask_how_often_its_text_was_sent_again() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
     solo.host.tcp.send(solo.now, socket, b"x").expect("room");

@@ -240,17 +240,26 @@ fn the_window_of_an_older_segment_does_not_count() {
 
 #[test]
 fn what_reports_blocks_has_so_much_less_room_for_text() {
-    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 3, 0xE8, 1, 1, 4, 2]);
-    solo.inject(seg(".", 101).ack(1).text(&[1; 100]));
-    solo.sent();
-    let text = [7; 2_000];
-    solo.host.tcp.send(solo.now, socket, &text).expect("room");
-    let sent = solo.sent_bytes();
-    let lengths: Vec<usize> = sent.iter().map(|bytes| bytes.len() - 20).collect();
-    // Options and text together fill a segment: NOP, NOP, kind and length, and one block.
-    assert_eq!(lengths[0], 1_000);
-    assert_eq!(solo.show(&sent[0]), ". 1:989(988) ack 1");
-    assert_eq!(solo.window_and_sack(&sent[0]).1, [(101, 201)]);
+    let stamp = [1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 0];
+    for stamps in [false, true] {
+        for gaps in 0..6 {
+            let mut options = Vec::from([2, 4, 3, 0xE8, 1, 1, 4, 2]);
+            options.extend(stamp.iter().filter(|_| stamps));
+            let (mut solo, socket) = Solo::accepted(Profile::default(), &options);
+            for n in 1..=gaps {
+                let held = seg(".", 100 * n).ack(1).text(b"x");
+                solo.inject(held.options(if stamps { &stamp } else { &[] }));
+            }
+            solo.sent();
+            let text = [7; 2_000];
+            solo.host.tcp.send(solo.now, socket, &text).expect("room");
+            let sent = solo.sent_bytes();
+            // Options and text together fill a segment.
+            assert_eq!(sent[0].len(), 20 + 1_000, "{stamps} {gaps}");
+            let blocks = solo.window_and_sack(&sent[0]).1.len();
+            assert_eq!(blocks, gaps.min(if stamps { 3 } else { 4 }) as usize);
+        }
+    }
 }
 
 #[test]

@@ -130,6 +130,39 @@ fn blocks_of_a_peer_that_was_not_to_send_any_mean_nothing() {
 }
 
 #[test]
+fn duplicates_that_do_not_follow_each_other_are_no_loss() {
+    let (mut solo, _) = ten_out(false);
+    for ack in [1, 1_001, 2_001, 3_001] {
+        solo.inject(seg(".", 1).ack(ack));
+        solo.inject(seg(".", 1).ack(ack));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn in_slow_start_each_acknowledged_segment_lets_two_out() {
+    for sack in [false, true] {
+        let (mut solo, _) = ten_out(sack);
+        for n in 1..=4 {
+            solo.inject(seg(".", 1).ack(n * 1_000 + 1));
+            assert_eq!(solo.sent().len(), 2, "{sack} {n}");
+        }
+    }
+}
+
+#[test]
+fn an_ack_of_nothing_new_does_not_restart_the_timer() {
+    for sack in [false, true] {
+        let (mut solo, _) = ten_out(sack);
+        solo.sent_within(SEC / 2);
+        solo.inject(seg(".", 1).ack(1).win(60_000));
+        let sent = solo.sent_within(SEC);
+        let again = sent.iter().find(|(_, s)| s.contains(" 1:1001"));
+        assert_eq!(again.map(|(ms, _)| *ms), Some(500), "{sent:?}");
+    }
+}
+
+#[test]
 fn acks_that_come_with_text_are_no_duplicates() {
     let (mut solo, _) = ten_out(false);
     // In order, and behind a gap.

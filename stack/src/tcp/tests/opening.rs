@@ -249,6 +249,8 @@ fn groups_are_refused_in_both_versions() {
     let mut solo = Solo::new(Profile::default());
     let socket = solo.host.tcp.socket().expect("room");
     let tcp = &mut solo.host.tcp;
+    let bound = tcp.bind(socket, at("224.0.0.1:80"));
+    assert_eq!(bound, Err(SocketError::EADDRNOTAVAIL));
     let way = route(at(LOCAL).ip());
     let mut connect = |to| tcp.connect(solo.now, socket, at(to), way);
     assert_eq!(connect("[ff02::1]:80"), Err(SocketError::EADDRNOTAVAIL));

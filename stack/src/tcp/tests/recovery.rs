@@ -345,6 +345,23 @@ fn in_fast_recovery_every_second_segment_that_arrives_lets_one_out() {
 }
 
 #[test]
+fn a_recovery_ends_at_the_threshold() {
+    for sack in [true, false] {
+        let mut s = ten_out(Profile::default(), sack, false);
+        for n in 2..=10 {
+            let held = [(1_001, n * 1_000 + 1)];
+            s.ack(1, if sack { &held } else { &[] });
+            s.sent();
+        }
+        let end = s.info().snd_nxt.wrapping_sub(s.solo.iss().0);
+        s.ack(end, &[]);
+        assert_eq!(s.count(TcpNote::RecoveryLeft), 1, "{sack}");
+        let info = s.info();
+        assert_eq!(Some(info.snd_cwnd), info.snd_ssthresh, "{sack}");
+    }
+}
+
+#[test]
 fn without_proportional_reduction_it_is_silent_until_the_window_fits() {
     let mut profile = Profile::default();
     profile.tcp.recovery.prr = false;
