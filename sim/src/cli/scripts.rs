@@ -3,16 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use pcap_file::PcapError;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::out::{Out, talk};
+use super::out::Out;
+use super::outputs::{self, Outputs};
 use super::{BadInput, Exit};
 use crate::failure::shell_word;
 use crate::packetdrill::run::failure::Failure;
 use crate::packetdrill::run::verdict::{Ending, Verdict};
 use crate::packetdrill::run::{self, RunOptions, capture, expected};
 use crate::packetdrill::{self, Definitions, Loaded, Script};
+use crate::view::outfile::OutFile;
 
 /// Whose stack scripts are run against.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,8 @@ pub struct Tally {
     pub failed_as_expected: usize,
     /// Are no scripts.
     pub bad: usize,
+    /// Were run, and their captures could not be written.
+    pub unwritten: usize,
 }
 
 impl Tally {
@@ -74,7 +79,7 @@ impl Tally {
 
     /// The exit code that says so.
     pub fn exit(&self) -> Exit {
-        match (self.bad, self.failed + self.skipped) {
+        match (self.bad + self.unwritten, self.failed + self.skipped) {
             (0, 0) => Exit::Held,
             (0, _) => Exit::Failed,
             _ => Exit::Bad,
@@ -138,6 +143,8 @@ struct Ran {
     word: Option<Word>,
     /// What to print about it.
     text: String,
+    /// There is no capture of it, though one was asked for.
+    unwritten: bool,
 }
 
 /// Runs scripts, `jobs` at once; what is printed depends neither on how many nor on which is ready first.
@@ -147,11 +154,12 @@ pub fn run_all(
     jobs: Option<u16>,
     out: &mut Out,
 ) -> Result<Tally, BadInput> {
-    if let Some(folder) = &how.pcap {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| BadInput::say(format_args!("{}: {error}", folder.display()), None))?;
-    }
-    let threads = jobs.map_or(0, usize::from);
+    let folder = how.pcap.as_ref();
+    let _outputs = folder
+        .map(|folder| Outputs::of_scripts(scripts, folder))
+        .transpose()?;
+    // More threads than scripts would have nothing to do.
+    let threads = jobs.map_or(0, usize::from).min(scripts.len());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| BadInput::say(error, None))?;
     let ran: Vec<Ran> =
@@ -159,6 +167,7 @@ pub fn run_all(
     let mut tally = Tally::default();
     for ran in &ran {
         tally.count(ran.word);
+        tally.unwritten += usize::from(ran.unwritten);
         out.text(&ran.text);
     }
     Ok(tally)
@@ -177,6 +186,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
                     true => format!("{}\n", unreadable(path, &problem.message, how)),
                     false => format!("XFAIL {}\n  {}\n", path.display(), problem.message),
                 },
+                unwritten: false,
             };
         }
         Err(report) => {
@@ -184,6 +194,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
             return Ran {
                 word: None,
                 text: String::new(),
+                unwritten: false,
             };
         }
     };
@@ -196,9 +207,10 @@ fn run_one(path: &Path, how: &How) -> Ran {
             verdict.ending = Ending::Failed(failure);
         }
     }
-    if let Some(folder) = &how.pcap {
-        write_capture(folder, path, &verdict);
-    }
+    let written = match &how.pcap {
+        Some(folder) => write_capture(folder, path, &verdict),
+        None => Ok(()),
+    };
     let word = match &verdict.ending {
         Ending::Passed => Word::Pass,
         Ending::Skipped(_) => Word::Skip,
@@ -212,6 +224,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
     Ran {
         word: Some(word),
         text,
+        unwritten: written.is_err(),
     }
 }
 
@@ -233,8 +246,16 @@ fn is_expected_to_fail(path: &Path) -> bool {
     path.with_extension("exfail").exists()
 }
 
+/// The command that runs a script once more, in the same way.
 fn replay(path: &Path, how: &How) -> String {
-    format!("{} {}", how.contender.command, shell_word(path))
+    let mut command = format!("{} {}", how.contender.command, shell_word(path));
+    if how.path == run::Path::Xen {
+        command += " --path xen";
+    }
+    if let Some(profile) = &how.profile {
+        command += &format!(" --profile {profile}");
+    }
+    command
 }
 
 fn text(path: &Path, word: Word, source: &str, verdict: &Verdict, how: &How) -> String {
@@ -288,11 +309,21 @@ fn failure_object(failure: &Failure, source: &str) -> Value {
     })
 }
 
-/// Writes a script's packets to a file of its name; that it could not is no failure of the script.
-fn write_capture(folder: &Path, path: &Path, verdict: &Verdict) {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = folder.join(format!("{name}.pcapng"));
-    if let Err(error) = capture::write(&file, &name, &verdict.packets) {
-        talk(format_args!("{}: {error}", file.display()));
-    }
+/// Writes a script's packets to a file, whole or not at all.
+fn write_capture(folder: &Path, path: &Path, verdict: &Verdict) -> Result<(), BadInput> {
+    let place = outputs::capture_of_script(folder, path);
+    let name = path.to_string_lossy();
+    let written = OutFile::create(&place)
+        .map_err(PcapError::IoError)
+        .and_then(|mut file| {
+            capture::write(&mut file, &name, &verdict.packets)?;
+            file.commit().map_err(PcapError::IoError)
+        });
+    written.map_err(|error| {
+        let what = format_args!("--pcap {}: {error}", place.display());
+        BadInput::say(
+            what,
+            Some("the script was run, but its packets are not there"),
+        )
+    })
 }

@@ -57,11 +57,20 @@ fn a_failure_shows_line_expectation_and_what_came() {
         "  expected  > F. 1:1(0) ack 7\n       got  > F. 1:1(0) ack 1\n",
         "^^^^^",
         "0.100000 close(…) = 0",
-        "  again: evilbit packetdrill suite/b-bad.pkt",
+        "  again: evilbit packetdrill suite/b-bad.pkt\n",
         "0 passed, 1 failed, 0 skipped",
     ] {
         assert!(said.contains(words), "no {words:?} in:\n{said}");
     }
+}
+
+#[test]
+fn the_command_that_repeats_a_failure_runs_the_script_as_it_was_run() {
+    let options = ["--path", "xen", "--profile", "freebsd"];
+    let args = [&["packetdrill", "suite/b-bad.pkt"][..], &options].concat();
+    let said = stdout(&bench().run(&args).code(1));
+    let again = "  again: evilbit packetdrill suite/b-bad.pkt --path xen --profile freebsd\n";
+    assert!(said.contains(again), "{said}");
 }
 
 #[test]
@@ -107,7 +116,8 @@ fn captures_are_written_and_what_the_script_forged_is_evil() {
     let bench = bench();
     let args = ["packetdrill", "suite/a-good.pkt", "--pcap", "captures"];
     bench.run(&args).code(0);
-    let capture = std::fs::read(bench.path().join("captures/a-good.pcapng")).expect("written");
+    let capture =
+        std::fs::read(bench.path().join("captures/suite/a-good.pcapng")).expect("written");
     // An IPv4 header from the remote's address, with the evil bit; none from ours has it.
     let header = |flags: u8, source: [u8; 4]| {
         let of = |w: &&[u8]| w[0] == 0x45 && w[6] & 0x80 == flags && w[12..16] == source;
@@ -116,6 +126,64 @@ fn captures_are_written_and_what_the_script_forged_is_evil() {
     assert_eq!(header(0x80, [192, 0, 2, 1]), 2);
     assert_eq!(header(0x80, [192, 168, 0, 1]), 0);
     assert_eq!(header(0, [192, 168, 0, 1]), 2);
+}
+
+#[test]
+fn a_capture_lies_where_its_script_does() {
+    let bench = Bench::empty();
+    for script in ["suite/a/x.pkt", "suite/b/x.pkt", "x.pkt"] {
+        bench.write(script, GOOD);
+    }
+    for path in ["raw", "xen"] {
+        let args = ["packetdrill", ".", "--path", path, "--pcap", path];
+        bench.run(&args).code(0);
+        for capture in ["suite/a/x.pcapng", "suite/b/x.pcapng", "x.pcapng"] {
+            let written = std::fs::read(bench.path().join(path).join(capture));
+            let written = written.expect(capture);
+            assert!(written.len() > 400, "{capture}: {} bytes", written.len());
+        }
+    }
+    let twice = ["packetdrill", "x.pkt", "./x.pkt", "--pcap", "twice"];
+    bench.refuses(&twice, &["x.pcapng", "help: "]);
+    // What leads out of the folder is left out.
+    let inside = bench.path().join("suite/a");
+    let mut command = bench.command(&["packetdrill", "../b/x.pkt", "--pcap", "."]);
+    assert!(
+        command
+            .current_dir(inside)
+            .output()
+            .expect("it runs")
+            .status
+            .success()
+    );
+    assert!(bench.path().join("suite/a/b/x.pcapng").exists());
+}
+
+#[test]
+fn a_capture_that_cannot_be_written_is_said_before_anything_runs() {
+    let bench = bench();
+    bench.write("file", "I was here first");
+    for place in [
+        "file",
+        "file/below",
+        "/dev/full",
+        "/dev/full/x",
+        "/proc/evilbit",
+    ] {
+        let args = ["packetdrill", "suite", "--pcap", place];
+        bench.refuses(&args, &["--pcap", "help: --pcap takes a folder"]);
+    }
+}
+
+#[test]
+fn a_capture_that_is_not_there_is_no_success() {
+    let bench = Bench::empty();
+    bench.write("x.pkt", GOOD);
+    // In the file's place stands a folder.
+    bench.write("captures/x.pcapng/inside", "");
+    let args = ["packetdrill", "x.pkt", "--pcap", "captures"];
+    let said = stderr(&bench.run(&args).code(2));
+    assert!(said.contains("error: --pcap captures/x.pcapng"), "{said}");
 }
 
 #[test]
