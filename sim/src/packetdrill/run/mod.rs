@@ -76,6 +76,8 @@ const SECOND: u64 = 1_000_000_000;
 const GRACE: u64 = 2 * SECOND;
 /// How long a packet is waited for whose time nobody says, and a call that may block as long as it likes.
 const PATIENCE: u64 = 24 * 3_600 * SECOND;
+/// How many octets may go over the wire in one script: the longest of both suites needs a hundredth of it.
+const OCTETS_MAX: u64 = 64 << 20;
 /// How often a stack may have more to do at one and the same instant.
 const TURNS_MAX: u32 = 10_000;
 
@@ -180,6 +182,8 @@ fn with_the_address_at_once(mut profile: Profile) -> Profile {
 /// A script on its way.
 struct Run<'s, S> {
     script: &'s Script,
+    /// The event whose turn it is.
+    place: Span,
     config: Config,
     personality: Personality,
     environment: Environment,
@@ -205,6 +209,7 @@ impl<'s, S: Subject> Run<'s, S> {
     ) -> Run<'s, S> {
         Run {
             script,
+            place: script.events[0].place.0,
             remote: Remote::new(&config),
             config,
             personality,
@@ -265,6 +270,7 @@ impl<'s, S: Subject> Run<'s, S> {
     }
 
     fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
+        self.place = event.place.0;
         match &event.action {
             Action::Packet(packet) if packet.direction == Direction::Out => {
                 return self.expect(event, packet);
@@ -300,24 +306,37 @@ impl<'s, S: Subject> Run<'s, S> {
             now,
             ..
         } = self;
+        let mut broken = None;
         for _ in 0..TURNS_MAX {
             subject.run(*now, &mut |packet| {
                 record.sent(*now, &packet);
-                sent.extend(Live::parse(*now, packet));
+                match Live::parse(*now, packet) {
+                    Ok(live) => sent.push_back(live),
+                    Err(why) => broken = broken.or(Some(why)),
+                }
             });
+            if let Some(why) = broken {
+                let what = format!("the stack sent what is no packet: {why}");
+                return Err(Failure::new(self.where_it_is(), what));
+            }
+            if record.octets() > OCTETS_MAX {
+                let mebibytes = OCTETS_MAX >> 20;
+                let what = format!("more than {mebibytes} MiB went over the wire");
+                return Err(Failure::new(self.where_it_is(), what));
+            }
             if subject.poll_at(*now).is_none_or(|at| at > *now) {
                 return Ok(());
             }
         }
         let what = "the stack does not come to rest: it always has more to do at once";
-        Err(Failure::new(self.place(), what))
+        Err(Failure::new(self.where_it_is(), what))
     }
 
     /// Where a failure is that no event causes.
-    fn place(&self) -> Span {
+    fn where_it_is(&self) -> Span {
         match &self.pending {
             Some(pending) => pending.call.place.0,
-            None => self.script.events[0].place.0,
+            None => self.place,
         }
     }
 
