@@ -11,10 +11,12 @@ use super::out::Out;
 use super::outputs::{self, Outputs};
 use super::{BadInput, Exit};
 use crate::failure::shell_word;
+use crate::packetdrill::run::config::{self, IpVersion};
 use crate::packetdrill::run::failure::Failure;
 use crate::packetdrill::run::verdict::{Ending, Verdict};
 use crate::packetdrill::run::{self, RunOptions, capture, expected};
 use crate::packetdrill::{self, Definitions, Loaded, Script};
+use crate::scenario::Report;
 use crate::view::outfile::OutFile;
 
 /// Whose stack scripts are run against.
@@ -44,6 +46,8 @@ pub struct How {
     pub profile: Option<String>,
     /// The stack's way to the network.
     pub path: run::Path,
+    /// The IP version of scripts that name none.
+    pub ip_version: Option<IpVersion>,
     /// Where captures are written.
     pub pcap: Option<PathBuf>,
     /// And once more, to compare.
@@ -175,7 +179,7 @@ pub fn run_all(
 
 /// Reads and runs one script.
 fn run_one(path: &Path, how: &How) -> Ran {
-    let loaded = match packetdrill::load(path, &Definitions::of_the_suites()) {
+    let loaded = match load(path, how) {
         Ok(loaded) => loaded,
         // Some are marked because nobody can read them.
         Err(report) if is_expected_to_fail(path) => {
@@ -228,8 +232,23 @@ fn run_one(path: &Path, how: &How) -> Ran {
     }
 }
 
+/// Reads a script, and looks at what it asks for before anything runs.
+fn load(path: &Path, how: &How) -> Result<Loaded, Report> {
+    let read = |version| packetdrill::load(path, &Definitions::of_the_suites_for(version));
+    let asked = how.ip_version.unwrap_or(IpVersion::V4);
+    let mut loaded = read(asked)?;
+    let version = config::check(&loaded.script, how.ip_version)
+        .map_err(|problem| Report::new(path, loaded.source.as_str().into(), vec![problem]))?;
+    // What names stand for depends on the version, which may be said by the script and not by who asks.
+    if how.ip_version.is_some() && version != asked {
+        loaded = read(version)?;
+    }
+    Ok(loaded)
+}
+
 fn verdict(loaded: &Loaded, how: &How) -> Verdict {
     let options = RunOptions {
+        ip_version: how.ip_version,
         profile: how.profile.clone(),
         path: how.path,
     };
@@ -254,6 +273,9 @@ fn replay(path: &Path, how: &How) -> String {
     }
     if let Some(profile) = &how.profile {
         command += &format!(" --profile {profile}");
+    }
+    if let Some(version) = how.ip_version {
+        command += &format!(" --ip-version {}", version.name());
     }
     command
 }

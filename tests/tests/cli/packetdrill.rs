@@ -123,7 +123,8 @@ fn captures_are_written_and_what_the_script_forged_is_evil() {
         let of = |w: &&[u8]| w[0] == 0x45 && w[6] & 0x80 == flags && w[12..16] == source;
         capture.windows(20).filter(of).count()
     };
-    assert_eq!(header(0x80, [192, 0, 2, 1]), 2);
+    // Two of its lines, and the reset that ends the connection.
+    assert_eq!(header(0x80, [192, 0, 2, 1]), 3);
     assert_eq!(header(0x80, [192, 168, 0, 1]), 0);
     assert_eq!(header(0, [192, 168, 0, 1]), 2);
 }
@@ -230,6 +231,54 @@ fn what_is_no_script_is_refused_at_once() {
     bench.refuses(&["packetdrill", ".", "--profile", "plan9"], &["plan9"]);
     let bench = self::bench();
     bench.refuses(&["packetdrill", "suite", "--filter", "zzz"], &["zzz"]);
+}
+
+#[test]
+fn one_script_runs_with_each_ip_version() {
+    let bench = Bench::empty();
+    bench.write("x.pkt", GOOD.replace("<...>", "<mss 1460>"));
+    bench.write("v4.pkt", format!("--ip_version=ipv4\n{GOOD}"));
+    // The IP version of the first packet of a capture: behind section, interface and the packet's own header.
+    let version = |script: &str, folder: &str| {
+        let place = bench.path().join(folder).join(script);
+        let capture = std::fs::read(place).expect("written");
+        let word = |at: usize| {
+            let bytes = capture[at..at + 4].try_into().expect("four bytes");
+            u32::from_le_bytes(bytes) as usize
+        };
+        let interface = word(4);
+        let packet = interface + word(interface + 4);
+        capture[packet + 28] >> 4
+    };
+    for (asked, is) in [("ipv4", 4), ("ipv6", 6), ("ipv4-mapped-ipv6", 4)] {
+        for path in ["raw", "xen"] {
+            let how = ["--ip-version", asked, "--path", path, "--pcap", asked];
+            let args = [&["packetdrill", "x.pkt", "v4.pkt"][..], &how].concat();
+            bench.run(&args).code(0);
+            assert_eq!(version("x.pcapng", asked), is, "{asked}");
+            assert_eq!(version("v4.pcapng", asked), 4, "the script's own counts");
+        }
+    }
+    let args = ["packetdrill", "x.pkt", "--ip-version", "ipv5"];
+    bench.refuses(&args, &["ipv5", "ipv4-mapped-ipv6"]);
+    bench.write("bad.pkt", failing());
+    let args = ["packetdrill", "bad.pkt", "--ip-version", "ipv6"];
+    let said = stdout(&bench.run(&args).code(1));
+    assert!(said.contains("bad.pkt --ip-version ipv6\n"), "{said}");
+}
+
+#[test]
+fn an_option_that_says_what_cannot_be_is_no_script_s() {
+    let bench = Bench::empty();
+    bench.write("x.pkt", format!("// a comment\n--mtu=1\n{GOOD}"));
+    let words = [
+        "[x.pkt:2:1]",
+        "`--mtu=1`",
+        "^^^^^^^",
+        "help: it is a number of bytes",
+    ];
+    bench.refuses(&["packetdrill", "x.pkt"], &words);
+    bench.refuses(&["run", "x.pkt"], &words);
 }
 
 #[test]

@@ -53,7 +53,7 @@ use self::blocks::Sample;
 use self::calling::Pending;
 use self::calls::Files;
 use self::clock::Clock;
-use self::config::{Config, Dialect};
+use self::config::{Config, Dialect, IpVersion};
 use self::failure::Failure;
 use self::live::Live;
 use self::record::Record;
@@ -90,6 +90,8 @@ pub struct RunOptions {
     /// The profile of the stack under test; without one, that of the system that the script was written for, or `rfc`.
     pub profile: Option<String>,
     pub path: Path,
+    /// The IP version of scripts that name none.
+    pub ip_version: Option<IpVersion>,
 }
 
 /// The stack's way to the network.
@@ -104,9 +106,8 @@ pub enum Path {
 
 /// Runs a script from its first event to its end, against the stack of this testbed.
 pub fn run(script: &Script, options: &RunOptions) -> Verdict {
-    let profile = options.profile.as_deref();
     match options.path {
-        Path::Raw => run_on(script, profile, |making| {
+        Path::Raw => run_on(script, options, |making| {
             Ok::<_, Infallible>(raw::Raw::new(
                 making.config,
                 making.profile,
@@ -114,7 +115,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
                 making.seed,
             ))
         }),
-        Path::Xen => run_on(script, profile, |making| {
+        Path::Xen => run_on(script, options, |making| {
             let seed = u64::from_le_bytes(*making.seed.first_chunk().expect("32 bytes"));
             xen::Xen::new(
                 making.config,
@@ -129,10 +130,10 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
 
 /// Runs a script from its first event to its end, against the stack that `make` makes; that it cannot skips the script.
 ///
-/// The profile is named as in [`RunOptions::profile`].
+/// The path is for `make` to heed.
 pub fn run_on<S: Subject, E: Display>(
     script: &Script,
-    profile: Option<&str>,
+    options: &RunOptions,
     make: impl FnOnce(Making<'_>) -> Result<S, E>,
 ) -> Verdict {
     let dialect = Dialect::guess(script);
@@ -146,11 +147,11 @@ pub fn run_on<S: Subject, E: Display>(
         let what = format!("it uses what cannot be run: {}", unknown.join(", "));
         return Verdict::skipped(Failure::new(script.events[0].place.0, what));
     }
-    let config = match Config::of(script, dialect) {
+    let config = match Config::of(script, dialect, options.ip_version) {
         Ok(config) => config,
         Err(problem) => return Verdict::skipped(problem.into()),
     };
-    let name = profile.unwrap_or(config.profile);
+    let name = options.profile.as_deref().unwrap_or(config.profile);
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
     let profile = with_the_address_at_once(profile);
     let personality = match name {

@@ -194,7 +194,7 @@ fn on_rings_the_hash_is_also_of_what_the_machine_did() {
     let script = parse(source.as_bytes(), name, &Definitions::default()).expect("a script");
     // Somebody looks into the guest before the script begins, which no packet and no answer shows.
     let hash = |looks: bool| {
-        let verdict = run_on(&script, None, |making: Making<'_>| {
+        let verdict = run_on(&script, &RunOptions::default(), |making: Making<'_>| {
             let seed = u64::from_le_bytes(*making.seed.first_chunk().expect("32 bytes"));
             let mut xen = Xen::new(
                 making.config,
