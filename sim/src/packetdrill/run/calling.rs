@@ -117,6 +117,7 @@ impl<'s, S: Subject> Run<'s, S> {
     fn returned(&mut self, call: &Call, answer: &Answer) -> Result<(), Failure> {
         self.record.returned(self.now, call, answer);
         let context = received::Context {
+            config: &self.config,
             personality: &self.personality,
             clock: &self.clock,
             tolerance: self.config.tolerance.0,

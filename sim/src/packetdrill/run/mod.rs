@@ -39,6 +39,8 @@ pub mod wire_options;
 pub mod xen;
 
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
 //! What a call gave against what the script says it gives: the result, the error if one is named, and what was
-//! written through pointers.
+//! written through pointers. What stands in brackets behind the error is for the reader, as in both tools.
 
 use stack::posix::{Answer, Errno, OptionValue, Output, Personality, PollEvents};
 
@@ -101,6 +101,15 @@ fn outputs(
             }
             _ => Err(read::unsupported(message, "a message")),
         },
+        ("read", [_, buffer, _], Output::Message(live))
+        | ("recv", [_, buffer, ..], Output::Message(live)) => received::octets(buffer, &live.data),
+        ("recvfrom", [_, buffer, _, _, from, len], Output::Message(live)) => {
+            received::octets(buffer, &live.data)?;
+            received::address(from, Some(len), live.from, context)
+        }
+        ("accept" | "getsockname" | "getpeername", [_, name, len], Output::Address(live)) => {
+            received::address(name, Some(len), Some(*live), context)
+        }
         ("epoll_wait", [_, event, ..], Output::Epolled(live)) => epoll_event(event, live),
         ("poll", [watched, ..], Output::Polled(live)) => {
             let ExprKind::List(parts) = &watched.kind else {
@@ -139,7 +148,7 @@ fn epoll_event(expr: &Expr, live: &[(PollEvents, u64)]) -> Result<(), Failure> {
         let message = format!("epoll reports other events: expected {wanted}, got {got}");
         return Err(Failure::compared(wanted.place.0, message, wanted, got));
     }
-    match super::epoll_data(event) {
+    match super::epoll_data(event)? {
         Some((expr, wanted)) => same(expr, wanted, data as i64, "what comes back with the events"),
         None => Ok(()),
     }
