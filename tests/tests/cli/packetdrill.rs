@@ -56,7 +56,7 @@ fn a_failure_shows_line_expectation_and_what_came() {
         "suite/b-bad.pkt:9: the packet's acknowledgement differs: expected 7, got 1",
         "  expected  > F. 1:1(0) ack 7\n       got  > F. 1:1(0) ack 1\n",
         "^^^^^",
-        "0.100000 close(…) = 0",
+        "0.100000 close(4) = 0",
         "  again: evilbit packetdrill suite/b-bad.pkt\n",
         "0 passed, 1 failed, 0 skipped",
     ] {

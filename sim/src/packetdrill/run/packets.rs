@@ -7,7 +7,7 @@ use super::live::Live;
 use super::merge::Joined;
 use super::subject::Subject;
 use super::{GRACE, PATIENCE, Run, build, check, icmp_names};
-use crate::packetdrill::ast::Event;
+use crate::packetdrill::ast::{Action, Event};
 use crate::packetdrill::icmp::{Echoed, Icmp};
 use crate::packetdrill::ip::IpInfo;
 use crate::packetdrill::packet::{Body, Direction, Packet};
@@ -93,7 +93,7 @@ impl<S: Subject> Run<'_, S> {
         };
         let differs = self.compare(event, packet, segment, &live);
         if !window.holds(live.at, tolerance) {
-            differs.and_then(|()| Err(self.untimely(event, &live, tolerance)))?;
+            differs.and_then(|()| Err(self.untimely(event, packet, &live, tolerance)))?;
         } else if !self.config.lenient_packets {
             differs?;
         }
@@ -114,12 +114,13 @@ impl<S: Subject> Run<'_, S> {
         let mut got = self.remote.outbound(live, tcp, segment, &self.config);
         // What nobody asked for is not shown beside what was asked for.
         got.window = got.window.filter(|_| segment.window.is_some());
+        let ip = check::seen(&packet.ip, live);
         let difference = check::segment(segment, &got, live, tcp, self.subject.layout())
-            .or_else(|| check::marks(&packet.ip, live, &mut self.remote));
+            .or_else(|| check::marks(&packet.ip, &ip, &mut self.remote));
         let got = Packet {
             direction: Direction::Out,
             outer: Vec::new(),
-            ip: IpInfo::default(),
+            ip,
             body: Body::Tcp(got),
         };
         let text = got.to_string();
@@ -133,28 +134,22 @@ impl<S: Subject> Run<'_, S> {
         }
     }
 
-    fn untimely(&self, event: &Event, live: &Live, tolerance: u64) -> Failure {
-        let due = match event.when {
-            When::Within(..) | When::AfterWithin(..) => {
-                let window = self.clock.resolve(event.when);
-                let to = window.to.unwrap_or(window.from);
-                format!(
-                    "{}~{}",
-                    self.clock.script_time(window.from),
-                    self.clock.script_time(to)
-                )
+    fn untimely(&self, event: &Event, packet: &Packet, live: &Live, tolerance: u64) -> Failure {
+        let window = self.clock.resolve(event.when);
+        let from = self.clock.script_time(window.from);
+        let due = match (event.when, window.to) {
+            (When::Within(..) | When::AfterWithin(..), Some(to)) => {
+                format!("{from}~{}", self.clock.script_time(to))
             }
-            _ => {
-                let due = self.clock.resolve(event.when).from;
-                self.clock.script_time(due).to_string()
-            }
+            _ => from.to_string(),
         };
-        let at = self.clock.script_time(live.at);
+        let at = self.clock.script_time(live.at).to_string();
         let ms = tolerance / 1_000_000;
         let what = format!(
             "the packet came at the wrong time: expected at {due} (give or take {ms} ms), sent at {at}"
         );
-        Failure::new(event.place.0, what)
+        let (expected, got) = (format!("{due} {packet}"), format!("{at} {packet}"));
+        Failure::compared(event.place.0, what, expected, got).marked(at)
     }
 
     /// The next packet of the connection under test, with what continues it while the script's is longer.
@@ -180,16 +175,26 @@ impl<S: Subject> Run<'_, S> {
 
     /// The next packet of the connection under test, waited for up to a moment.
     fn next_sent(&mut self, event: &Event, limit: Instant) -> Result<Live, Failure> {
+        let mut others = 0;
         loop {
             while let Some(live) = self.sent.pop_front() {
                 if self.remote.owns(&live) {
                     return Ok(live);
                 }
+                others += 1;
             }
             if !self.step(limit)? {
-                let waited = self.clock.script_time(limit.min(self.now.max(limit)));
+                let waited = self.clock.script_time(limit);
                 let what = format!("no packet came, and none would by {waited}");
-                return Err(Failure::new(event.place.0, what));
+                let expected = match &event.action {
+                    Action::Packet(packet) => packet.to_string(),
+                    _ => String::new(),
+                };
+                let got = match others {
+                    0 => "nothing".to_owned(),
+                    _ => format!("nothing, and {others} that are not of the connection under test"),
+                };
+                return Err(Failure::compared(event.place.0, what, expected, got));
             }
         }
     }

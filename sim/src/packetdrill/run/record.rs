@@ -8,6 +8,7 @@ use xenemu::abi::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::packetdrill::call::Call;
+use crate::packetdrill::expr;
 use crate::packetdrill::packet::Packet;
 
 /// Steps of the ladder that are kept: the last ones tell what went wrong.
@@ -59,7 +60,7 @@ impl Record {
     /// A call returned.
     pub fn returned(&mut self, at: Instant, call: &Call, answer: &Answer) {
         let errno = answer.errno.map_or("", |errno| errno.name());
-        let text = format!("{}(…) = {} {errno}", call.name, answer.result);
+        let text = format!("{} = {} {errno}", in_short(call), answer.result);
         self.entry(at, b'=', text.as_bytes());
         self.wrote(at, &answer.output);
         self.step(at, text.trim_end());
@@ -133,6 +134,18 @@ impl Record {
         self.ladder
             .push_back(format!("{seconds}.{micros:06} {what}"));
     }
+}
+
+/// A call with as many of its arguments as fit.
+fn in_short(call: &Call) -> String {
+    const MOST: usize = 48;
+    let arguments = expr::joined(&call.arguments, ", ");
+    let shown = match (arguments.len() <= MOST, &call.arguments[..]) {
+        (true, _) => arguments,
+        (false, [first, ..]) if first.integer().is_some() => format!("{first}, …"),
+        (false, _) => "…".into(),
+    };
+    format!("{}({shown})", call.name)
 }
 
 #[cfg(test)]

@@ -168,6 +168,57 @@ fn what_goes_over_the_wire_has_a_bound() {
 }
 
 #[test]
+fn a_failure_shows_both_sides_and_underlines_what_differs() {
+    for (line, shown) in [
+        (
+            "+0 > [ect0] P. 1:101(100) ack 1",
+            "  expected  > (ect0) P. 1:101(100) ack 1
+       got  > (noecn) P. 1:101(100) ack 1
+               ^^^^^
+",
+        ),
+        (
+            "+.5 > P. 1:101(100) ack 1",
+            "  expected  0.600000 > P. 1:101(100) ack 1
+       got  0.100000 > P. 1:101(100) ack 1
+            ^^^^^^^^
+",
+        ),
+        (
+            "+0 close(4) = -1 EBADF",
+            "  expected  close(4) = -1 EBADF
+       got  close(4) = 0
+                     ^^^
+",
+        ),
+        (
+            "+0 > P. 1:101(100) ack 1\n+0 > . 101:101(0) ack 1",
+            "  expected  > . 101:101(0) ack 1
+       got  > P. 1:101(100) ack 1
+              ^^
+",
+        ),
+        (
+            "+0 > P. 1:101(100) ack 1\n+0 < . 1:1(0) ack 101 win 9\n+0 > . 101:101(0) ack 1",
+            "  expected  > . 101:101(0) ack 1\n       got  nothing\n  so far:",
+        ),
+        (
+            "+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN}], 1, 0) = 1",
+            "  expected  POLLIN\n       got  POLLOUT\n",
+        ),
+    ] {
+        let source = server(&format!("+0 write(4, ..., 100) = 100\n{line}\n"));
+        let verdict = verdict(&source);
+        let Ending::Failed(failure) = verdict.ending else {
+            panic!("it fails: {line}");
+        };
+        let name = std::path::Path::new("x.pkt");
+        let text = failure.text(name, &source, &verdict.ladder, "again");
+        assert!(text.contains(shown), "{text}");
+    }
+}
+
+#[test]
 fn an_announced_failure_is_a_success_and_its_absence_a_failure() {
     passes("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n// Failure: it is open\n+0 close(3) = -1");
     let source = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n// Failure: none\n+0 close(3) = 0";

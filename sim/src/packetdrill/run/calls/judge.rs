@@ -3,7 +3,7 @@
 
 use stack::posix::{Answer, Errno, OptionValue, Output, Personality, PollEvents};
 
-use super::{Files, arguments as read, received};
+use super::{Files, arguments as read, received, words};
 use crate::packetdrill::call::Call;
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::failure::Failure;
@@ -36,8 +36,9 @@ fn result(
             "{} gives another {what}: expected {expected}, got {got}",
             call.name
         );
+        let mark = format!("= {got}");
         let (expected, got) = (with_result(call, &expected), with_result(call, &got));
-        Failure::compared(call.place.0, message, expected, got)
+        Failure::compared(call.place.0, message, expected, got).marked(mark)
     };
     if matches!(call.result.kind, ExprKind::Ellipsis) {
         return Ok(());
@@ -124,7 +125,7 @@ fn outputs(
                 };
                 let wanted = read::events(revents)?;
                 if wanted != *live {
-                    let got = format!("{live:?}");
+                    let got = words::shown_events(*live, "POLL");
                     let message =
                         format!("poll reports other events: expected {revents}, got {got}");
                     return Err(Failure::compared(revents.place.0, message, revents, got));
@@ -144,7 +145,7 @@ fn epoll_event(expr: &Expr, live: &[(PollEvents, u64)]) -> Result<(), Failure> {
     let (events, data) = live.first().copied().unwrap_or_default();
     let wanted = event.get("events").expect("an epoll_event has its fields");
     if read::events(wanted)? != events {
-        let got = format!("{events:?}");
+        let got = words::shown_events(events, "EPOLL");
         let message = format!("epoll reports other events: expected {wanted}, got {got}");
         return Err(Failure::compared(wanted.place.0, message, wanted, got));
     }

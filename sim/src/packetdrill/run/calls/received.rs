@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use stack::posix::{Control, Errno, ExtendedError, Message, Personality};
 
-use super::{arguments as read, text};
+use super::{arguments as read, text, words};
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::clock::Clock;
 use crate::packetdrill::run::config::Config;
@@ -81,7 +81,7 @@ pub fn message(wanted: &Structure, live: &Message, context: &Context<'_>) -> Res
     if let Some(flags) = wanted.get("msg_flags") {
         let expected = read::message_flags(flags)?;
         if expected != live.flags {
-            return Err(differs(flags, flags, format!("{:?}", live.flags)));
+            return Err(differs(flags, flags, words::shown_flags(live.flags)));
         }
     }
     let Some(control) = wanted.get("msg_control") else {
