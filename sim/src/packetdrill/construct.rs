@@ -151,8 +151,8 @@ impl Used {
                 self.add(Class::Packet, name);
                 self.add_if(message.mtu.is_some(), Class::Packet, "icmp-mtu");
                 self.add_if(message.id.is_some(), Class::Packet, "icmp-id");
-                let is_about_others = !matches!(message.echoed, None | Some(Echoed::Tcp { .. }));
-                self.add_if(is_about_others, Class::Packet, "icmp-not-about-tcp");
+                let is_about_raw = matches!(message.echoed, Some(Echoed::Raw(_)));
+                self.add_if(is_about_raw, Class::Packet, "icmp-about-raw");
                 self.add_if(
                     packet.direction == Direction::Out,
                     Class::Packet,

@@ -48,8 +48,9 @@ fn has_option(name: &str) -> bool {
 
 /// What a packet is, by itself or in UDP; and the messages that have names in either IP version.
 fn is_packet(name: &str) -> bool {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "tcp",
+        "udp",
         "tcp-in-udp",
         "tcp-urgent",
         "tcp-absolute-sequence",

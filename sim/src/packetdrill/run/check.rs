@@ -1,12 +1,13 @@
 //! A live packet against the line of the script that expects it, by the rules of both tools: what is always compared,
 //! what only if the script says it, and what never.
 
-use super::live::{Live, Tcp};
+use super::live::{Live, Tcp, Udp};
 use super::remote::Remote;
 use super::subject::Layout;
 use super::wire_options;
 use crate::packetdrill::ip::{Ecn, IpInfo};
 use crate::packetdrill::options::Options;
+use crate::packetdrill::packet::Datagram;
 use crate::packetdrill::tcp::{Segment, Start};
 use crate::packetdrill::tcp_option::{TcpOption, Timestamp};
 
@@ -89,15 +90,33 @@ pub fn segment(
         };
         return difference("options", text(&said.options), text(&got.options), mark);
     }
-    let text = live.text(tcp);
+    zeros(live.text(tcp), got.sequence.to_string())
+}
+
+/// The first field in which a live datagram differs, and the datagram in the script's words.
+pub fn datagram(said: &Datagram, live: &Live, udp: &Udp) -> (Option<Difference>, Datagram) {
+    let got = Datagram {
+        ports: said.ports.map(|_| udp.ports),
+        len: u16::try_from(udp.text.len()).unwrap_or(u16::MAX),
+    };
+    let line = format!("({})", got.len);
+    let differs = if let (Some(said), Some(got)) = (said.ports, got.ports)
+        && said != got
+    {
+        difference("ports", said, got, got.to_string())
+    } else if said.len != got.len {
+        difference("length", said.len, got.len, line)
+    } else {
+        zeros(&live.bytes[udp.text.clone()], line)
+    };
+    (differs, got)
+}
+
+/// Text that a script does not name is zeros.
+fn zeros(text: &[u8], mark: String) -> Option<Difference> {
     let other = text.iter().position(|byte| *byte != 0)?;
-    let (byte, line) = (text[other], got.sequence.to_string());
-    difference(
-        "text",
-        "zeros",
-        format!("{byte:#04x} at byte {other}"),
-        line,
-    )
+    let got = format!("{:#04x} at byte {other}", text[other]);
+    difference("text", "zeros", got, mark)
 }
 
 /// Options are the same bytes, in the same order where that counts; a timestamp was judged when it was named.

@@ -334,3 +334,89 @@ fn numbers_commands_and_code() {
     let code = after_accept("+0 %{ assert tcpi_state == TCP_ESTABLISHED }%\n");
     judges(&code, "ESTABLISHED", "LISTEN", "does not hold");
 }
+
+#[test]
+fn datagrams_and_what_is_said_of_them() {
+    let source = "
+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
++0 bind(3, {sa_family=AF_INET, sin_port=htons(9999), sin_addr=inet_addr(\"192.168.0.1\")}, 16) = 0
++0 connect(3, ..., ...) = 0
++0 write(3, ..., 1000) = 1000
++0 > [noecn] udp 9999 > 8080 (1000)
++.1 < udp (500)
++0 read(3, ..., 1000) = 500
++0 < icmp unreachable port_unreachable [udp (1000)]
++0 write(3, ..., 1000) = -1 ECONNREFUSED (Connection refused)
+";
+    for (right, wrong, says) in [
+        ("8080 (1000)", "8080 (999)", "the packet's length differs"),
+        ("9999 > 8080", "9998 > 8080", "the packet's ports differ"),
+        ("9999 > 8080", "9999 > 8081", "the packet's ports differ"),
+        ("[noecn]", "[ce]", "the packet's ECN differs"),
+        (
+            "write(3, ..., 1000) = 1000\n+0 >",
+            "write(3, ..., 1000) = 1000\n+.1 >",
+            "wrong time",
+        ),
+        (
+            "= 1000\n+0 >",
+            "= 1000\n+0 > udp (1000)\n+0 >",
+            "no packet came",
+        ),
+        (
+            "> [noecn] udp 9999 > 8080 (1000)",
+            "> . 1:1001(1000)",
+            "another protocol",
+        ),
+        ("< udp (500)", "< udp (499)", "another result"),
+        ("< udp (500)", "< udp 8081 > 9999 (500)", "read blocks"),
+        ("[udp (1000)]", "[1:1001(1000)]", "has no peer"),
+        ("ECONNREFUSED", "EHOSTUNREACH", "another error"),
+    ] {
+        judges(source, right, wrong, says);
+    }
+    let text = "
+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
++0 connect(3, ..., ...) = 0
++0 write(3, \"\\0\\0\", 2) = 2
++0 > udp (2)
+";
+    judges(
+        text,
+        "\"\\0\\0\"",
+        "\"\\0x\"",
+        "expected zeros, got 0x78 at byte 1",
+    );
+}
+
+#[test]
+fn who_sent_a_datagram() {
+    let source = "
+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
++0 bind(3, ..., ...) = 0
++0 < udp (20)
++0 recvfrom(3, ..., 100, 0, {sa_family=AF_INET, sin_port=htons(49152), sin_addr=inet_addr(\"192.0.2.1\")}, [16]) = 20
++0 < udp 7 > 8080 (20)
++0 recvmsg(3, {msg_name(...)={sa_family=AF_INET, sin_port=htons(7), sin_addr=inet_addr(\"192.0.2.1\")},
+     msg_iov(1)=[{..., 100}], msg_flags=0}, 0) = 20
+";
+    for (right, wrong) in [
+        ("htons(49152)", "htons(49153)"),
+        ("192.0.2.1\")}, [16]", "192.0.2.2\")}, [16]"),
+        ("[16]", "[28]"),
+        ("htons(7)", "htons(8)"),
+    ] {
+        judges(source, right, wrong, "what was received differs");
+    }
+}
+
+#[test]
+fn a_segment_where_a_datagram_is_due() {
+    let source = after_accept("+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n");
+    judges(
+        &source,
+        "> F. 1:1(0) ack 1",
+        "> udp (0)",
+        "another protocol: a segment came",
+    );
+}

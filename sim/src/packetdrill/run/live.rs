@@ -26,6 +26,16 @@ pub struct Live {
     pub bytes: Vec<u8>,
     pub ip: Ip,
     pub transport: Transport,
+    /// The datagram that it is, even if what that carries is taken for a segment.
+    pub udp: Option<Udp>,
+}
+
+/// A datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Udp {
+    pub ports: Ports,
+    /// Where in the packet the text is.
+    pub text: Range<usize>,
 }
 
 /// Fields of an IP header, of either version.
@@ -92,7 +102,10 @@ impl Live {
             6 => ipv6(&bytes)?,
             _ => return Err(NotAPacket::Version),
         };
+        let mut datagram = None;
         let transport = match ip.protocol {
+            // A part of a packet is nothing that a line could mean.
+            _ if is_fragment(&bytes) => Transport::Other,
             TCP => {
                 let segment = tcp(&bytes, start, None)?;
                 sum_holds(&bytes, start, &ip)?;
@@ -103,6 +116,7 @@ impl Live {
                 if be16(&bytes, start + UDP_SUM)? != 0 {
                     sum_holds(&bytes, start, &ip)?;
                 }
+                datagram = Some(udp(&bytes, start)?);
                 in_udp(&bytes, start)
             }
             _ => Transport::Other,
@@ -112,6 +126,7 @@ impl Live {
             bytes,
             ip,
             transport,
+            udp: datagram,
         })
     }
 
@@ -201,15 +216,30 @@ fn ipv6(bytes: &[u8]) -> Result<(Ip, usize), NotAPacket> {
     Ok((ip, IPV6_HEADER))
 }
 
-/// Text of a datagram that can be a segment is one: scripts have no other use of UDP.
-fn in_udp(bytes: &[u8], start: usize) -> Transport {
-    let ports = || {
-        Ok::<Ports, NotAPacket>(Ports {
+/// Is it an IPv4 packet of which there is more? IPv6 says so in a header of its own, which is no transport.
+fn is_fragment(bytes: &[u8]) -> bool {
+    const MORE_OR_OFFSET: u16 = 0x3fff;
+    bytes[0] >> 4 == 4 && be16(bytes, 6).is_ok_and(|word| word & MORE_OR_OFFSET != 0)
+}
+
+fn udp(bytes: &[u8], start: usize) -> Result<Udp, NotAPacket> {
+    let len = usize::from(be16(bytes, start + 4)?);
+    if len < UDP_HEADER || start + len != bytes.len() {
+        return Err(NotAPacket::Length);
+    }
+    Ok(Udp {
+        ports: Ports {
             source: be16(bytes, start)?,
             destination: be16(bytes, start + 2)?,
-        })
-    };
-    let segment = ports().and_then(|ports| tcp(bytes, start + UDP_HEADER, Some(ports)));
+        },
+        text: start + UDP_HEADER..bytes.len(),
+    })
+}
+
+/// Text of a datagram that can be a segment may be one.
+fn in_udp(bytes: &[u8], start: usize) -> Transport {
+    let ports = udp(bytes, start).map(|datagram| datagram.ports);
+    let segment = ports.and_then(|ports| tcp(bytes, start + UDP_HEADER, Some(ports)));
     segment.map_or(Transport::Other, Transport::Tcp)
 }
 

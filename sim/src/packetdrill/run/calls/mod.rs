@@ -294,18 +294,6 @@ fn epoll_data(event: &Structure) -> Result<Option<(&Expr, i64)>, Failure> {
     }
 }
 
-/// Does a `sendto` or `sendmsg` name a peer? Then it may connect its socket.
-pub fn names_a_peer(call: &Call) -> bool {
-    let address = match &call.arguments[..] {
-        [_, message, _] => match &message.kind {
-            ExprKind::Structure(message) => message.get("msg_name"),
-            _ => None,
-        },
-        arguments => arguments.get(4),
-    };
-    address.is_some_and(|address| !read::is_null(address))
-}
-
 const SPLICE_F_NONBLOCK: i64 = 2;
 
 /// `poll`'s timeout in nanoseconds; a negative one is none.
