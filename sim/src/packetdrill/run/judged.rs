@@ -326,6 +326,22 @@ fn events() {
 }
 
 #[test]
+fn a_call_that_gives_up_when_its_time_is_over() {
+    let polled = after_accept(
+        "+0...0.2 poll([{fd=4, events=POLLIN, revents=0}], 1, 200) = 0\n+.1 close(4) = 0\n",
+    );
+    judges(&polled, "0.2 poll", "0.3 poll", "wrong time");
+    judges(&polled, "200) = 0", "200) = 1", "another result");
+    let epolled = after_accept(
+        "+0 epoll_create(1) = 5
++0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4}) = 0
++0...0.2 epoll_wait(5, {events=0, fd=0}, 1, 200) = 0
++.1 close(4) = 0\n",
+    );
+    judges(&epolled, "0.2 epoll_wait", "0.3 epoll_wait", "wrong time");
+}
+
+#[test]
 fn numbers_commands_and_code() {
     let queue = after_accept("+0 < P. 1:11(10) ack 1 win 9\n+0 ioctl(4, SIOCINQ, [10]) = 0\n");
     judges(&queue, "[10]", "[11]", "what ioctl tells");

@@ -302,6 +302,23 @@ impl<'s, S: Subject> Run<'s, S> {
 
     /// Lets the stack do all that is due now, and collects what it sends.
     fn exhaust(&mut self) -> Result<(), Failure> {
+        for _ in 0..TURNS_MAX {
+            self.turn()?;
+            if self
+                .subject
+                .poll_at(self.now)
+                .is_none_or(|at| at > self.now)
+            {
+                return Ok(());
+            }
+            // What is due may be the call that blocks: it gives up.
+            self.ask_pending()?;
+        }
+        let what = "the stack does not come to rest: it always has more to do at once";
+        Err(Failure::new(self.where_it_is(), what))
+    }
+
+    fn turn(&mut self) -> Result<(), Failure> {
         let Run {
             subject,
             sent,
@@ -310,29 +327,22 @@ impl<'s, S: Subject> Run<'s, S> {
             ..
         } = self;
         let mut broken = None;
-        for _ in 0..TURNS_MAX {
-            subject.run(*now, &mut |packet| {
-                record.sent(*now, &packet);
-                match Live::parse(*now, packet) {
-                    Ok(live) => sent.push_back(live),
-                    Err(why) => broken = broken.or(Some(why)),
-                }
-            });
-            if let Some(why) = broken {
-                let what = format!("the stack sent what is no packet: {why}");
-                return Err(Failure::new(self.where_it_is(), what));
+        subject.run(*now, &mut |packet| {
+            record.sent(*now, &packet);
+            match Live::parse(*now, packet) {
+                Ok(live) => sent.push_back(live),
+                Err(why) => broken = broken.or(Some(why)),
             }
-            if record.octets() > OCTETS_MAX {
-                let mebibytes = OCTETS_MAX >> 20;
-                let what = format!("more than {mebibytes} MiB went over the wire");
-                return Err(Failure::new(self.where_it_is(), what));
-            }
-            if subject.poll_at(*now).is_none_or(|at| at > *now) {
-                return Ok(());
-            }
+        });
+        if let Some(why) = broken {
+            let what = format!("the stack sent what is no packet: {why}");
+            return Err(Failure::new(self.where_it_is(), what));
         }
-        let what = "the stack does not come to rest: it always has more to do at once";
-        Err(Failure::new(self.where_it_is(), what))
+        if self.record.octets() > OCTETS_MAX {
+            let what = format!("more than {} MiB went over the wire", OCTETS_MAX >> 20);
+            return Err(Failure::new(self.where_it_is(), what));
+        }
+        Ok(())
     }
 
     /// Where a failure is that no event causes.
