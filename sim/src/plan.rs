@@ -172,6 +172,8 @@ pub struct LinkSettings {
     pub rate: Option<u64>,
     /// Bytes that may wait for serialisation.
     pub queue: u64,
+    /// Bytes that may wait before packets are marked (RFC 3168) whose senders understand it; `None`: any number.
+    pub mark: Option<u64>,
     pub loss: Loss,
     pub duplicate: Probability,
     /// A frame that is reordered goes ahead with a delay of 1 µs.
@@ -187,6 +189,7 @@ impl Default for LinkSettings {
             jitter: 0,
             rate: None,
             queue: 1 << 20,
+            mark: None,
             loss: Loss::Independent(Probability(0)),
             duplicate: Probability(0),
             reorder: Probability(0),
@@ -202,6 +205,7 @@ pub struct LinkChange {
     pub jitter: Option<u64>,
     pub rate: Option<Option<u64>>,
     pub queue: Option<u64>,
+    pub mark: Option<Option<u64>>,
     pub loss: Option<Loss>,
     pub duplicate: Option<Probability>,
     pub reorder: Option<Probability>,
@@ -397,7 +401,7 @@ pub enum Matcher {
     },
     /// Every page of `server`'s site was fetched by `client`, byte for byte. The count counts pages that were not.
     SiteNotFetched { server: String, client: String },
-    /// A link's event: `enqueued`, `lost`, `queue-full`, `duplicated`, `corrupted`, `reordered`, `died`.
+    /// A link's event: `enqueued`, `lost`, `queue-full`, `marked`, `duplicated`, `corrupted`, `reordered`, `died`.
     Link {
         link: String,
         from: Option<String>,

@@ -13,8 +13,8 @@ mod wire;
 
 use std::path::Path;
 
-use evilbit::packetdrill::run::run_on;
 use evilbit::packetdrill::run::verdict::{Ending, Verdict};
+use evilbit::packetdrill::run::{RunOptions, run_on};
 use evilbit::packetdrill::{Definitions, parse};
 
 use crate::subject::Smoltcp;
@@ -22,7 +22,7 @@ use crate::subject::Smoltcp;
 fn verdict(source: &str) -> Verdict {
     let name = Path::new("test.pkt");
     let script = parse(source.as_bytes(), name, &Definitions::default()).expect("a script");
-    run_on(&script, None, Smoltcp::new)
+    run_on(&script, &RunOptions::default(), Smoltcp::new)
 }
 
 fn why_not(source: &str) -> String {

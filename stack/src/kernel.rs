@@ -1,5 +1,5 @@
 //! The builtin kernel: one guest that runs the application which its command line names, on a stack with the profile that
-//! it names (`app=echo port=7 profile=linux`).
+//! it names (`app=echo port=7 profile=linux`) and single settings over it (`tcp.ecn=active`).
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -8,10 +8,10 @@ use alloc::string::String;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Block, Guest, Hypercalls, Sink, Wake};
 
-use crate::app::{chargen, discard, echo, empty, http, raw, script};
-use crate::os::boot::{BootError, read_cmdline, word};
+use crate::app::{chargen, discard, echo, empty, http, raw, router, script};
+use crate::os::boot::{BootError, read_cmdline, word, words};
 use crate::os::{FramePort, Os, StackConfig, TcpIp, Unikernel};
-use crate::profile::Profile;
+use crate::profile::{Profile, settings};
 use crate::stack::Stack;
 
 /// Makes the guest that runs an application; the profile is for its stack, if it has one.
@@ -26,6 +26,7 @@ const APPLICATIONS: &[(&str, Make)] = &[
     ("http", |sink, p| on_stack(sink, p, http::server::main)),
     ("script", |sink, p| on_stack(sink, p, script::main)),
     ("raw", |sink, _| on(sink, FramePort::new, raw::main)),
+    ("router", |sink, _| on(sink, FramePort::new, router::main)),
     #[cfg(feature = "zoo")]
     ("http-2014", |sink, profile| {
         on_stack(sink, of_2014(&profile), http::server::main)
@@ -56,10 +57,15 @@ struct Builtin {
 impl Builtin {
     /// The application that the command line names, `empty` when it names none, with the profile that it names.
     fn choose(&self, cmdline: &str) -> Option<Box<dyn Guest>> {
-        let profile = match word(cmdline, "profile") {
+        let mut profile = match word(cmdline, "profile") {
             Some(name) => Profile::named(name)?,
             None => Profile::rfc(),
         };
+        for (name, value) in words(cmdline) {
+            if let Some(name) = name.strip_prefix(settings::PREFIX) {
+                profile.tcp.set(name, value)?;
+            }
+        }
         let name = word(cmdline, "app").unwrap_or("empty");
         let (_, make) = APPLICATIONS.iter().find(|(known, _)| *known == name)?;
         Some(make(self.sink.clone(), Rc::new(profile)))

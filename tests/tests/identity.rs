@@ -62,7 +62,9 @@ fn places(bytes: fn(&mut Event) -> Option<&mut [u8]>) -> Vec<usize> {
 fn frame(event: &mut Event) -> Option<&mut [u8]> {
     match event {
         Event::Machine(xenemu::Event::FrameBorn { bytes, .. })
-        | Event::Link(LinkEvent::Corrupted { bytes, .. }) => Some(bytes),
+        | Event::Link(LinkEvent::Corrupted { bytes, .. } | LinkEvent::Marked { bytes, .. }) => {
+            Some(bytes)
+        }
         _ => None,
     }
 }

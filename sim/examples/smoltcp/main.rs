@@ -30,7 +30,7 @@ use crate::subject::Smoltcp;
 
 fn run(script: &Script, options: &RunOptions) -> Verdict {
     match options.path {
-        Path::Raw => run_on(script, options.profile.as_deref(), Smoltcp::new),
+        Path::Raw => run_on(script, options, Smoltcp::new),
         Path::Xen => {
             let what = "no kernel of smoltcp's runs on the emulated machine";
             Verdict::skipped(Failure::new(script.events[0].place.0, what))

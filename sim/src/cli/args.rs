@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use stack::profile::Profile;
 
+use crate::packetdrill::run::config::IpVersion;
 use crate::world::planted::Planted;
 
 /// A deterministic full-system network testbed: real unikernels on an emulated Xen in a simulated world.
@@ -76,7 +77,8 @@ impl RunArgs {
 /// What to show of a run, or to write of it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
-    /// Write a capture of each interface to DIR/SCENARIO/INTERFACE.pcapng; of a script to DIR/SCRIPT.pcapng.
+    /// Write a capture of each interface to DIR/SCENARIO/INTERFACE.pcapng; of a script to a file of
+    /// its path below DIR.
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,
     /// Write every event of the trace as JSON lines.
@@ -147,7 +149,11 @@ pub struct PacketdrillArgs {
     /// The stack's way to the network: a bare device, or a vif of a domain on an emulated Xen machine.
     #[arg(long, value_name = "PATH", default_value = "raw", value_parser = ["raw", "xen"])]
     pub path: String,
-    /// Write a capture of each script's packets to DIR.
+    /// Run scripts that name no IP version themselves with this one; without it, with IPv4 unless they are clearly
+    /// about IPv6.
+    #[arg(long, value_name = "V", value_parser = IpVersion::NAMES)]
+    pub ip_version: Option<String>,
+    /// Write a capture of each script's packets to a file of its path below DIR: x/y.pkt to DIR/x/y.pcapng.
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,
     /// Run so many scripts at once (default: as many as there are processors).

@@ -2,10 +2,10 @@
 //!
 //! A bad place is found while nothing is written. Folders that were made and stay empty go again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::BadInput;
 use super::args::ViewArgs;
@@ -32,6 +32,28 @@ impl Outputs {
             for scenario in scenarios {
                 outputs.prepare_captures(folder, &captures_of(folder, scenario))?;
             }
+        }
+        Ok(outputs)
+    }
+
+    /// Looks at all places that the captures of scripts go to.
+    pub fn of_scripts(scripts: &[PathBuf], folder: &Path) -> Result<Outputs, BadInput> {
+        let mut outputs = Outputs::default();
+        let mut taken = BTreeMap::new();
+        for script in scripts {
+            let place = capture_of_script(folder, script);
+            if let Some(other) = taken.insert(place.clone(), script) {
+                let what = format_args!(
+                    "--pcap: {} and {} would both be written to {}",
+                    other.display(),
+                    script.display(),
+                    place.display()
+                );
+                let hint = "captures are named after their scripts: run these one by one";
+                return Err(BadInput::say(what, Some(hint)));
+            }
+            let own = place.parent().unwrap_or(folder);
+            outputs.prepare_captures(folder, own)?;
         }
         Ok(outputs)
     }
@@ -90,6 +112,17 @@ pub fn wanted(scenario: &Loaded, views: &ViewArgs) -> Wanted {
 
 fn captures_of(folder: &Path, scenario: &Loaded) -> PathBuf {
     folder.join(&scenario.plan.name)
+}
+
+/// Where a script's packets are written: at its own path, as it is printed, below the folder. What would lead out of the
+/// folder is left out of the path.
+pub fn capture_of_script(folder: &Path, script: &Path) -> PathBuf {
+    let names = script
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)));
+    folder
+        .join(names.collect::<PathBuf>())
+        .with_extension("pcapng")
 }
 
 /// `--trace` names a file that can be made, for one scenario.

@@ -14,6 +14,7 @@ use super::scripts::{self, Contender, How};
 use super::{BadInput, Exit};
 use crate::packetdrill::construct::{Construct, constructs};
 use crate::packetdrill::run::Path;
+use crate::packetdrill::run::config::IpVersion;
 use crate::packetdrill::survey::Survey;
 use crate::packetdrill::{self, Definitions};
 
@@ -72,6 +73,7 @@ pub fn packetdrill(
             "xen" => Path::Xen,
             _ => Path::Raw,
         },
+        ip_version: args.ip_version.as_deref().and_then(IpVersion::named),
         pcap: args.pcap.clone(),
         json: args.json,
         ..How::default()

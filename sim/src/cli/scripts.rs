@@ -3,16 +3,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use pcap_file::PcapError;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::out::{Out, talk};
+use super::out::Out;
+use super::outputs::{self, Outputs};
 use super::{BadInput, Exit};
 use crate::failure::shell_word;
+use crate::packetdrill::run::config::{self, IpVersion};
 use crate::packetdrill::run::failure::Failure;
 use crate::packetdrill::run::verdict::{Ending, Verdict};
 use crate::packetdrill::run::{self, RunOptions, capture, expected};
 use crate::packetdrill::{self, Definitions, Loaded, Script};
+use crate::scenario::Report;
+use crate::view::outfile::OutFile;
 
 /// Whose stack scripts are run against.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,8 @@ pub struct How {
     pub profile: Option<String>,
     /// The stack's way to the network.
     pub path: run::Path,
+    /// The IP version of scripts that name none.
+    pub ip_version: Option<IpVersion>,
     /// Where captures are written.
     pub pcap: Option<PathBuf>,
     /// And once more, to compare.
@@ -59,6 +66,8 @@ pub struct Tally {
     pub failed_as_expected: usize,
     /// Are no scripts.
     pub bad: usize,
+    /// Were run, and their captures could not be written.
+    pub unwritten: usize,
 }
 
 impl Tally {
@@ -74,7 +83,7 @@ impl Tally {
 
     /// The exit code that says so.
     pub fn exit(&self) -> Exit {
-        match (self.bad, self.failed + self.skipped) {
+        match (self.bad + self.unwritten, self.failed + self.skipped) {
             (0, 0) => Exit::Held,
             (0, _) => Exit::Failed,
             _ => Exit::Bad,
@@ -138,6 +147,8 @@ struct Ran {
     word: Option<Word>,
     /// What to print about it.
     text: String,
+    /// There is no capture of it, though one was asked for.
+    unwritten: bool,
 }
 
 /// Runs scripts, `jobs` at once; what is printed depends neither on how many nor on which is ready first.
@@ -147,11 +158,12 @@ pub fn run_all(
     jobs: Option<u16>,
     out: &mut Out,
 ) -> Result<Tally, BadInput> {
-    if let Some(folder) = &how.pcap {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| BadInput::say(format_args!("{}: {error}", folder.display()), None))?;
-    }
-    let threads = jobs.map_or(0, usize::from);
+    let folder = how.pcap.as_ref();
+    let _outputs = folder
+        .map(|folder| Outputs::of_scripts(scripts, folder))
+        .transpose()?;
+    // More threads than scripts would have nothing to do.
+    let threads = jobs.map_or(0, usize::from).min(scripts.len());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| BadInput::say(error, None))?;
     let ran: Vec<Ran> =
@@ -159,6 +171,7 @@ pub fn run_all(
     let mut tally = Tally::default();
     for ran in &ran {
         tally.count(ran.word);
+        tally.unwritten += usize::from(ran.unwritten);
         out.text(&ran.text);
     }
     Ok(tally)
@@ -166,7 +179,7 @@ pub fn run_all(
 
 /// Reads and runs one script.
 fn run_one(path: &Path, how: &How) -> Ran {
-    let loaded = match packetdrill::load(path, &Definitions::of_the_suites()) {
+    let loaded = match load(path, how) {
         Ok(loaded) => loaded,
         // Some are marked because nobody can read them.
         Err(report) if is_expected_to_fail(path) => {
@@ -177,6 +190,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
                     true => format!("{}\n", unreadable(path, &problem.message, how)),
                     false => format!("XFAIL {}\n  {}\n", path.display(), problem.message),
                 },
+                unwritten: false,
             };
         }
         Err(report) => {
@@ -184,6 +198,7 @@ fn run_one(path: &Path, how: &How) -> Ran {
             return Ran {
                 word: None,
                 text: String::new(),
+                unwritten: false,
             };
         }
     };
@@ -196,9 +211,10 @@ fn run_one(path: &Path, how: &How) -> Ran {
             verdict.ending = Ending::Failed(failure);
         }
     }
-    if let Some(folder) = &how.pcap {
-        write_capture(folder, path, &verdict);
-    }
+    let written = match &how.pcap {
+        Some(folder) => write_capture(folder, path, &verdict),
+        None => Ok(()),
+    };
     let word = match &verdict.ending {
         Ending::Passed => Word::Pass,
         Ending::Skipped(_) => Word::Skip,
@@ -212,11 +228,27 @@ fn run_one(path: &Path, how: &How) -> Ran {
     Ran {
         word: Some(word),
         text,
+        unwritten: written.is_err(),
     }
+}
+
+/// Reads a script, and looks at what it asks for before anything runs.
+fn load(path: &Path, how: &How) -> Result<Loaded, Report> {
+    let read = |version| packetdrill::load(path, &Definitions::of_the_suites_for(version));
+    let asked = how.ip_version.unwrap_or(IpVersion::V4);
+    let mut loaded = read(asked)?;
+    let version = config::check(&loaded.script, how.ip_version)
+        .map_err(|problem| Report::new(path, loaded.source.as_str().into(), vec![problem]))?;
+    // What names stand for depends on the version, which may be said by the script and not by who asks.
+    if how.ip_version.is_some() && version != asked {
+        loaded = read(version)?;
+    }
+    Ok(loaded)
 }
 
 fn verdict(loaded: &Loaded, how: &How) -> Verdict {
     let options = RunOptions {
+        ip_version: how.ip_version,
         profile: how.profile.clone(),
         path: how.path,
     };
@@ -233,8 +265,19 @@ fn is_expected_to_fail(path: &Path) -> bool {
     path.with_extension("exfail").exists()
 }
 
+/// The command that runs a script once more, in the same way.
 fn replay(path: &Path, how: &How) -> String {
-    format!("{} {}", how.contender.command, shell_word(path))
+    let mut command = format!("{} {}", how.contender.command, shell_word(path));
+    if how.path == run::Path::Xen {
+        command += " --path xen";
+    }
+    if let Some(profile) = &how.profile {
+        command += &format!(" --profile {profile}");
+    }
+    if let Some(version) = how.ip_version {
+        command += &format!(" --ip-version {}", version.name());
+    }
+    command
 }
 
 fn text(path: &Path, word: Word, source: &str, verdict: &Verdict, how: &How) -> String {
@@ -288,11 +331,21 @@ fn failure_object(failure: &Failure, source: &str) -> Value {
     })
 }
 
-/// Writes a script's packets to a file of its name; that it could not is no failure of the script.
-fn write_capture(folder: &Path, path: &Path, verdict: &Verdict) {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = folder.join(format!("{name}.pcapng"));
-    if let Err(error) = capture::write(&file, &name, &verdict.packets) {
-        talk(format_args!("{}: {error}", file.display()));
-    }
+/// Writes a script's packets to a file, whole or not at all.
+fn write_capture(folder: &Path, path: &Path, verdict: &Verdict) -> Result<(), BadInput> {
+    let place = outputs::capture_of_script(folder, path);
+    let name = path.to_string_lossy();
+    let written = OutFile::create(&place)
+        .map_err(PcapError::IoError)
+        .and_then(|mut file| {
+            capture::write(&mut file, &name, &verdict.packets)?;
+            file.commit().map_err(PcapError::IoError)
+        });
+    written.map_err(|error| {
+        let what = format_args!("--pcap {}: {error}", place.display());
+        BadInput::say(
+            what,
+            Some("the script was run, but its packets are not there"),
+        )
+    })
 }

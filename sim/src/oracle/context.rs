@@ -169,7 +169,7 @@ impl Context {
         })
     }
 
-    /// Whether a packet was sent from the address of a domain, and not by it.
+    /// Whether a packet was sent from the address of a domain, and neither by it nor by a router.
     fn is_imposture(
         &self,
         known: &KnownFrame,
@@ -188,7 +188,7 @@ impl Context {
             None => None,
         };
         match sender {
-            Some(sender) => sender != *owner,
+            Some(sender) => sender != *owner && !self.names.is_router(&sender),
             None => known.forged,
         }
     }

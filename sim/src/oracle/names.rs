@@ -3,7 +3,7 @@
 //! A domain is born again under a new number, so its name is learnt from the trace as it goes by; what a scenario says
 //! (addresses, the ends of links) is known beforehand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stack::addr::{Cidr, IpAddress, Mac};
@@ -24,6 +24,8 @@ pub struct Names {
     domains: BTreeMap<(u16, DomId), Arc<str>>,
     by_ip: BTreeMap<IpAddress, Arc<str>>,
     by_mac: BTreeMap<Mac, Arc<str>>,
+    /// Domains that send what is not theirs, and may.
+    routers: BTreeSet<Arc<str>>,
 }
 
 impl Names {
@@ -36,6 +38,9 @@ impl Names {
         }
         for domain in plan.machines.iter().flat_map(|m| &m.domains) {
             let name: Arc<str> = Arc::from(domain.name.as_str());
+            if domain.guest == "router" {
+                names.routers.insert(name.clone());
+            }
             for vif in &domain.vifs {
                 names.learn_addresses(&name, &vif.ip);
                 if let Some(mac) = vif.mac {
@@ -114,6 +119,11 @@ impl Names {
         self.domains
             .get(&(node, domid))
             .is_some_and(|known| &**known == name)
+    }
+
+    /// Whether a domain forwards packets of others.
+    pub fn is_router(&self, domain: &str) -> bool {
+        self.routers.contains(domain)
     }
 
     /// The domain that owns an address.

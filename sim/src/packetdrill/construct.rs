@@ -7,12 +7,13 @@ use super::ast::{Action, Code, Event, Script};
 use super::call::Call;
 use super::command::Command;
 use super::expr::{Expr, ExprKind};
+use super::icmp::Echoed;
 use super::ip::IpInfo;
 use super::options::Options;
 use super::outer::Outer;
-use super::packet::{Body, Packet};
+use super::packet::{Body, Direction, Packet};
 use super::tcp::{Segment, Start};
-use super::tcp_option::TcpOption;
+use super::tcp_option::{Md5, TcpOption};
 use super::time::When;
 
 /// One thing that a script uses; printed `class:name`.
@@ -149,6 +150,14 @@ impl Used {
                 let name = format!("icmp-{}{}", message.kind, code.collect::<String>());
                 self.add(Class::Packet, name);
                 self.add_if(message.mtu.is_some(), Class::Packet, "icmp-mtu");
+                self.add_if(message.id.is_some(), Class::Packet, "icmp-id");
+                let is_about_raw = matches!(message.echoed, Some(Echoed::Raw(_)));
+                self.add_if(is_about_raw, Class::Packet, "icmp-about-raw");
+                self.add_if(
+                    packet.direction == Direction::Out,
+                    Class::Packet,
+                    "icmp-outbound",
+                );
             }
         }
     }
@@ -191,6 +200,7 @@ impl Used {
             TcpOption::Experiment { id, .. } => {
                 self.add(Class::TcpOption, format!("{name}{id:04x}"));
             }
+            TcpOption::Md5(Md5::Valid) => self.add(Class::TcpOption, "md5-valid"),
             _ => self.add(Class::TcpOption, name),
         }
     }

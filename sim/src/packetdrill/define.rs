@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::lex;
+use super::run::config::IpVersion;
 use super::token::{Kind, Token};
 use crate::scenario::Problem;
 
@@ -15,12 +16,31 @@ impl Definitions {
     /// The names that the suites expect from outside, with an IPv4 network's values: google's own driver defines the
     /// first four, its PSP scripts need an MSS from their testbed, and nplab's tool defines the system's name.
     pub fn of_the_suites() -> Definitions {
+        Definitions::of_the_suites_for(IpVersion::V4)
+    }
+
+    /// The same, with the values of a version's network.
+    pub fn of_the_suites_for(version: IpVersion) -> Definitions {
+        let cookie = match version {
+            IpVersion::V4 | IpVersion::Mapped => "3021b9d889017eeb",
+            IpVersion::V6 => "c1d1e9742a47a9bc",
+        };
+        let code = match version {
+            IpVersion::V4 | IpVersion::Mapped => "host_unreachable",
+            // The driver has none for IPv6; this is what ICMPv6 calls it.
+            IpVersion::V6 => "address_unreachable",
+        };
+        // The level is that of the sockets, whatever their packets are.
+        let (level, kind) = match version {
+            IpVersion::V4 => ("SOL_IP", "IP_RECVERR"),
+            IpVersion::V6 | IpVersion::Mapped => ("SOL_IPV6", "IPV6_RECVERR"),
+        };
         let mut all = Definitions::default();
         for (name, value) in [
-            ("TFO_COOKIE", "3021b9d889017eeb"),
-            ("CODE", "host_unreachable"),
-            ("CMSG_LEVEL_IP", "SOL_IP"),
-            ("CMSG_TYPE_RECVERR", "IP_RECVERR"),
+            ("TFO_COOKIE", cookie),
+            ("CODE", code),
+            ("CMSG_LEVEL_IP", level),
+            ("CMSG_TYPE_RECVERR", kind),
             ("MSS", "1460"),
             ("FreeBSD", "1"),
         ] {

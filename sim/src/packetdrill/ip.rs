@@ -75,7 +75,18 @@ impl Ecn {
         found.map(|&(_, ecn)| ecn)
     }
 
-    fn name(self) -> &'static str {
+    /// What a type of service says.
+    pub fn of_tos(tos: u8) -> Ecn {
+        match tos & 3 {
+            0 => Ecn::NotCapable,
+            1 => Ecn::Ect1,
+            2 => Ecn::Ect0,
+            _ => Ecn::Ce,
+        }
+    }
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
         let found = Ecn::NAMES.iter().find(|(_, ecn)| *ecn == self);
         found.expect("each has a name").0
     }

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::cursor::{Cursor, Parsed};
 use super::packet::{Direction, packet};
 use super::place::Place;
-use super::time::{Micros, When, when};
+use super::time::{LATEST, Micros, When, when};
 use super::token::{Kind, Token};
 use crate::plan::Span;
 use crate::scenario::Problem;
@@ -22,6 +22,7 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut cleanup = None;
+    let mut lasts = Micros(0);
     while cursor.peek().kind != Kind::End && problems.len() < PROBLEMS_MAX {
         let at = cursor.taken();
         if cleanup.is_none() && !events.is_empty() {
@@ -37,7 +38,14 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
             None => event(&mut cursor, events.last()),
         };
         match parsed {
-            Ok(event) => events.push(event),
+            Ok(event) => {
+                lasts = after(lasts, &event);
+                if lasts > LATEST {
+                    problems.push(too_late(&event));
+                    break;
+                }
+                events.push(event);
+            }
             Err(problem) => {
                 problems.push(problem);
                 skip_to_next_event(&mut cursor, at);
@@ -129,6 +137,26 @@ fn follows(when: When, before: Option<&Event>, time: Span) -> Parsed<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// How long a script lasts with this event, at most, if what came before lasted so long.
+fn after(before: Micros, event: &Event) -> Micros {
+    let begun = event.when.after(before);
+    match &event.action {
+        Action::Call(call) => match (call.until, event.when.absolute()) {
+            (Some(until), Some(_)) => begun.max(until),
+            (Some(until), None) => Micros(before.0 + until.0),
+            (None, _) => begun,
+        },
+        _ => begun,
+    }
+}
+
+/// Times have a bound, and so has their sum: nanoseconds of it are counted in 64 bits.
+fn too_late(event: &Event) -> Problem {
+    let what = format!("the script lasts longer than {LATEST} seconds");
+    let hint = "the times with a plus add up: make them shorter";
+    Problem::new(event.place.0, what, "with this event", hint)
 }
 
 fn action(cursor: &mut Cursor<'_>) -> Parsed<Action> {

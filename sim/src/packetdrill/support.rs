@@ -22,8 +22,8 @@ pub fn runs(construct: &Construct) -> bool {
         Class::Packet => is_packet(name),
         // All marks of an IP header.
         Class::Ip => true,
-        // All TCP options: one that has no name has a number.
-        Class::TcpOption => true,
+        // All TCP options: one that has no name has a number. But nothing here signs segments, or judges signatures.
+        Class::TcpOption => name != "md5-valid",
         Class::Command => programs::knows(name),
         Class::Sysctl => sysctl::find(name).is_some(),
         // A block may give any name a meaning; one that has none fails it.
@@ -48,8 +48,9 @@ fn has_option(name: &str) -> bool {
 
 /// What a packet is, by itself or in UDP; and the messages that have names in either IP version.
 fn is_packet(name: &str) -> bool {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "tcp",
+        "udp",
         "tcp-in-udp",
         "tcp-urgent",
         "tcp-absolute-sequence",
@@ -92,6 +93,8 @@ mod tests {
             (Class::Value, "msghdr", "sf_hdtr"),
             (Class::Errno, "EAGAIN", "ENONSENSE"),
             (Class::Packet, "icmp-packet_too_big", "gre"),
+            (Class::Packet, "icmp-mtu", "icmp-outbound"),
+            (Class::TcpOption, "md5", "md5-valid"),
             (Class::Command, "sysctl", "rm"),
             (Class::Sysctl, "net.inet.tcp.sack.enable", "kern.nonsense"),
         ] {

@@ -124,6 +124,14 @@ fn what_is_no_script_is_refused() {
         ("0 close(3) = 0\n`a`\n+0 close(4) = 0", "expected the end"),
         ("0 close(3) = 0\n`a`\n`b`", "expected the end"),
         ("0 close(3) = 0 --mtu=1500", "expected a time"),
+        (
+            "0 close(3) = 0\n+1000000000 close(4) = 0\n+1 close(5) = 0",
+            "lasts longer than 1000000000",
+        ),
+        (
+            "0 close(3) = 0\n+0...600000000 read(3, ..., 1) = 1\n+500000000 close(3) = 0",
+            "lasts longer than 1000000000",
+        ),
         ("0", "expected an event"),
         ("0 > S 0:0(0) <mss NAME>", "`NAME` has no value"),
         ("0 write(3, ..., 99999999999999999999) = 1", "out of range"),

@@ -47,6 +47,16 @@ impl When {
         }
     }
 
+    /// The most time that it takes after the events before it, which themselves took some; a time of the script's clock
+    /// begins anew.
+    pub fn after(self, before: Micros) -> Micros {
+        match self {
+            When::At(time) | When::Within(_, time) => before.max(time),
+            When::After(time) | When::AfterWithin(_, time) => Micros(before.0 + time.0),
+            When::Any => before,
+        }
+    }
+
     /// Is this for packets only that the script waits for?
     pub fn is_for_outbound(self) -> bool {
         matches!(self, When::Within(..) | When::AfterWithin(..) | When::Any)

@@ -1,5 +1,7 @@
 //! One value: from what the file says to what the language means, or a complaint that says what was wanted.
 
+use stack::api::SignatureKey;
+
 use super::address::{cidrs, cidrs6, endpoint, hex, ip, ip4, ip6, local, mac};
 use super::language::Kind;
 use super::names::Names;
@@ -145,6 +147,7 @@ pub fn example(kind: Kind) -> Option<&'static str> {
         Kind::Flags => "\"S.\"",
         Kind::Epoch => "\"2014-07-11T00:00:00Z\"",
         Kind::KeyValue => "\"port=8080\"",
+        Kind::Key => "\"secret\"",
         Kind::Segment => "\"S 0:0(0) win 65535\"",
         Kind::UrlPath => "\"/index.html\"",
         Kind::Name => "\"blog\"",
@@ -186,6 +189,7 @@ fn from_text(kind: Kind, text: &str, names: &Names) -> Result<Value, Complaint> 
         Kind::Flags => flags(text),
         Kind::Epoch => epoch(text),
         Kind::KeyValue => key_value(text),
+        Kind::Key => key(text),
         Kind::Path => path(text),
         Kind::UrlPath => url_path(text),
         Kind::Segment => segment(text),
@@ -330,6 +334,22 @@ fn key_value(text: &str) -> Result<Value, Complaint> {
             "for example arg \"port=8080\", without spaces",
         ),
     }
+}
+
+/// It travels as a word of the command line.
+fn key(text: &str) -> Result<Value, Complaint> {
+    let fits = (1..=SignatureKey::LONGEST).contains(&text.len());
+    if !fits || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return complain(
+            format!("{text:?} is not a key"),
+            "a key is wanted here",
+            format!(
+                "1 to {} letters, digits and signs, without spaces",
+                SignatureKey::LONGEST
+            ),
+        );
+    }
+    Ok(Value::Text(text.into()))
 }
 
 fn path(text: &str) -> Result<Value, Complaint> {

@@ -29,6 +29,7 @@ xenemu::abi::fields!(enum LinkEvent {
     4 => Corrupted { frame, into, bytes },
     5 => Serialised { frame, arrival, reordered },
     6 => Died { frame },
+    7 => Marked { frame, into, bytes },
 });
 
 impl WorldEvent {
@@ -216,6 +217,8 @@ mod tests {
                 }
             }),
             frame().prop_map(|frame| LinkEvent::Died { frame }),
+            (frame(), frame(), any::<Vec<u8>>())
+                .prop_map(|(frame, into, bytes)| LinkEvent::Marked { frame, into, bytes }),
         ]
     }
 

@@ -73,6 +73,12 @@ pub enum LinkEvent {
         into: FrameId,
         bytes: Vec<u8>,
     },
+    /// The queue was long: its packet says so now (RFC 3168), under its own name.
+    Marked {
+        frame: FrameId,
+        into: FrameId,
+        bytes: Vec<u8>,
+    },
     /// Its last bit is on the wire; `arrival` is when it will be there. `reordered`: it overtakes.
     Serialised {
         frame: FrameId,

@@ -18,7 +18,7 @@ pub struct KnownFrame {
     pub bytes: Arc<[u8]>,
     /// The experimenter made it; no stack did.
     pub forged: bool,
-    /// The frame that it is a copy or a corrupted descendant of, and itself otherwise.
+    /// The frame that it is a copy or a corrupted or marked descendant of, and itself otherwise.
     pub root: FrameId,
     /// A link flipped one of its bits.
     pub corrupted: bool,
@@ -86,13 +86,19 @@ impl FrameTable {
                 let known = self.get(*frame).cloned();
                 known.map_or_else(Vec::new, |known| self.insert(*copy, known))
             }
-            Event::Link(LinkEvent::Corrupted { frame, into, bytes }) => {
-                let forged = self.get(*frame).is_some_and(|known| known.forged);
+            Event::Link(
+                event @ (LinkEvent::Corrupted { frame, into, bytes }
+                | LinkEvent::Marked { frame, into, bytes }),
+            ) => {
+                let before = self.get(*frame);
+                let forged = before.is_some_and(|known| known.forged);
+                let flipped = matches!(event, LinkEvent::Corrupted { .. });
+                let corrupted = flipped || before.is_some_and(|known| known.corrupted);
                 let known = KnownFrame {
                     bytes: Arc::from(bytes.as_slice()),
                     forged,
                     root: self.root(*frame),
-                    corrupted: true,
+                    corrupted,
                 };
                 self.insert(*into, known)
             }

@@ -24,7 +24,8 @@ impl Retention {
             return;
         }
         if let Event::Machine(xenemu::Event::FrameBorn { bytes, .. })
-        | Event::Link(LinkEvent::Corrupted { bytes, .. }) = &mut entry.event
+        | Event::Link(LinkEvent::Corrupted { bytes, .. } | LinkEvent::Marked { bytes, .. }) =
+            &mut entry.event
         {
             bytes.truncate(HEADER_BYTES);
             bytes.shrink_to_fit();

@@ -40,7 +40,9 @@ impl Trace {
         let place = self.entries.len();
         match &entry.event {
             Event::Machine(xenemu::Event::FrameBorn { frame, .. })
-            | Event::Link(LinkEvent::Corrupted { into: frame, .. }) => {
+            | Event::Link(
+                LinkEvent::Corrupted { into: frame, .. } | LinkEvent::Marked { into: frame, .. },
+            ) => {
                 self.born.insert(*frame, place);
             }
             Event::Link(LinkEvent::Duplicated { frame, copy }) => {
@@ -61,7 +63,9 @@ impl Trace {
         let place = *self.born.get(&frame)?;
         match &self.entries[place].event {
             Event::Machine(xenemu::Event::FrameBorn { bytes, .. })
-            | Event::Link(LinkEvent::Corrupted { bytes, .. }) => Some(bytes),
+            | Event::Link(LinkEvent::Corrupted { bytes, .. } | LinkEvent::Marked { bytes, .. }) => {
+                Some(bytes)
+            }
             other => unreachable!("{other:?} holds no frame"),
         }
     }

@@ -94,7 +94,7 @@ fn link(event: &LinkEvent) -> (&'static str, Value) {
         LinkEvent::Duplicated { frame, copy } => {
             json!({ "frame": id(*frame), "copy": id(*copy) })
         }
-        LinkEvent::Corrupted { frame, into, bytes } => {
+        LinkEvent::Corrupted { frame, into, bytes } | LinkEvent::Marked { frame, into, bytes } => {
             json!({ "frame": id(*frame), "into": id(*into), "bytes": hex(bytes) })
         }
         LinkEvent::Serialised {

@@ -133,6 +133,7 @@ impl Ladder {
             LinkEvent::Died { frame } => (frame, "died on the link"),
             LinkEvent::Duplicated { frame, .. } => return self.note(*frame, "duplicated", context),
             LinkEvent::Corrupted { frame, .. } => return self.note(*frame, "corrupted", context),
+            LinkEvent::Marked { frame, .. } => return self.note(*frame, "marked", context),
             LinkEvent::Serialised {
                 frame,
                 reordered: true,

@@ -184,6 +184,7 @@ impl<W: Write> Capture<W> {
             LinkEvent::Died { frame } => (frame, "lost: died on the link"),
             LinkEvent::Duplicated { frame, .. } => (frame, "duplicated"),
             LinkEvent::Corrupted { frame, .. } => (frame, "corrupted on the link"),
+            LinkEvent::Marked { frame, .. } => (frame, "marked: congestion experienced"),
             LinkEvent::Enqueued { .. } | LinkEvent::Serialised { .. } => return,
         };
         self.remark(context.frames.root(*frame), why.into());

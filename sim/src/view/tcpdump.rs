@@ -16,6 +16,8 @@ use crate::oracle::reading::Reading;
 
 /// Unknown option bytes that are shown.
 const MOST_OPTION_BYTES: usize = 38;
+/// Octets of an MD5 digest (RFC 2385).
+const SIGNATURE: usize = 16;
 
 /// The line. Without a reading, numbers are absolute.
 pub fn line(packet: &Packet, frame: &[u8], reading: Option<&Reading>) -> String {
@@ -114,18 +116,28 @@ fn option(option: &TcpOption, reading: &Reading) -> String {
             let (value, echo) = reading.timestamps.unwrap_or((*value, *echo));
             format!("TS val {value} ecr {echo}")
         }
-        TcpOption::Unknown { kind, data } => {
-            let mut out = format!("unknown-{kind}");
-            if !data.is_empty() {
-                out.push_str(" 0x");
-            }
-            for byte in data.iter().take(MOST_OPTION_BYTES) {
-                push(&mut out, format_args!("{byte:02x}"));
-            }
-            out
+        TcpOption::Unknown { kind: 34, data } => match data.len() {
+            0 => "tfo  cookiereq".into(),
+            4 | 6 | 8 | 10 | 12 | 14 | 16 => format!("tfo  cookie {}", digits(data)),
+            _ => "tfo  (invalid)".into(),
+        },
+        // As a tcpdump writes it that was built without libcrypto.
+        TcpOption::Unknown { kind: 19, data } if data.len() == SIGNATURE => {
+            format!("md5 {}", digits(data))
         }
+        TcpOption::Unknown { kind: 19, .. } => "md5 [bad opt]".into(),
+        TcpOption::Unknown { kind, data } if data.is_empty() => format!("unknown-{kind}"),
+        TcpOption::Unknown { kind, data } => format!("unknown-{kind} 0x{}", digits(data)),
         TcpOption::Malformed { kind } => format!("{} [bad opt]", option_name(*kind)),
     }
+}
+
+fn digits(data: &[u8]) -> String {
+    let mut out = String::new();
+    for byte in data.iter().take(MOST_OPTION_BYTES) {
+        push(&mut out, format_args!("{byte:02x}"));
+    }
+    out
 }
 
 fn option_name(kind: u8) -> String {
@@ -135,6 +147,8 @@ fn option_name(kind: u8) -> String {
         4 => "sackOK".into(),
         5 => "sack".into(),
         8 => "TS".into(),
+        19 => "md5".into(),
+        34 => "tfo".into(),
         _ => format!("unknown-{kind}"),
     }
 }
@@ -392,6 +406,23 @@ mod tests {
             absolute(&frame),
             "IP 10.0.0.9.40000 > 10.0.0.2.80: Flags [P.], seq 1:19, ack 9, win 512, length 18: HTTP: GET / HTTP/1.1"
         );
+    }
+
+    #[test]
+    fn cookies_and_signatures_read_as_in_tcpdump() {
+        let shown = |options: &[u8]| {
+            absolute(&tcp_frame(&TcpSpec {
+                options: options.to_vec(),
+                ..TcpSpec::new(READER, BLOG, "S")
+            }))
+        };
+        assert!(shown(&[34, 2, 1, 1]).contains("options [tfo  cookiereq,nop,nop]"));
+        assert!(shown(&[34, 6, 1, 2, 3, 0xab, 1, 1]).contains("[tfo  cookie 010203ab,nop,nop]"));
+        assert!(shown(&[34, 3, 1, 1]).contains("[tfo  (invalid),nop]"));
+        let signed = [&[19, 18][..], &[0xcd; 16], &[1, 1]].concat();
+        let digest = "cd".repeat(16);
+        assert!(shown(&signed).contains(&format!("[md5 {digest},nop,nop]")));
+        assert!(shown(&[19, 3, 1, 1]).contains("[md5 [bad opt],nop]"));
     }
 
     #[test]

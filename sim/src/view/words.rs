@@ -49,6 +49,7 @@ pub const fn link_word(event: &LinkEvent) -> &'static str {
         LinkEvent::QueueFull { .. } => "queue-full",
         LinkEvent::Duplicated { .. } => "duplicated",
         LinkEvent::Corrupted { .. } => "corrupted",
+        LinkEvent::Marked { .. } => "marked",
         LinkEvent::Serialised { .. } => "serialised",
         LinkEvent::Died { .. } => "died",
     }

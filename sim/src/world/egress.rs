@@ -42,6 +42,13 @@ impl Egress {
         self.waiting.len() + usize::from(self.serialising.is_some())
     }
 
+    /// Whether the queue is so long that a frame which finds room in it is to be marked.
+    pub fn marks(&self, frame: &Frame, settings: &LinkSettings) -> bool {
+        let with_it = self.bytes + frame.bytes.len() as u64;
+        let waits = self.serialising.is_some() && with_it <= settings.queue;
+        waits && settings.mark.is_some_and(|most| with_it > most)
+    }
+
     /// Takes a frame at `at`; says how many bytes wait then.
     pub fn enter(
         &mut self,

@@ -14,6 +14,7 @@ use xenemu::{Frame, FrameId, Time};
 use super::egress::{Egress, QueueFull, Waiting};
 use super::flight::Flight;
 use super::impair::{Impairments, Way, lookahead};
+use super::mark;
 use crate::plan::{LinkChange, LinkSettings};
 use crate::trace::{Author, Buffer, LinkEvent};
 
@@ -41,7 +42,7 @@ pub struct Direction {
     egress: Egress,
     /// What the sender transmitted and has not yet entered.
     entering: VecDeque<(Time, Frame)>,
-    /// `FrameId.origin` of frames born here: copies and corrupted ones.
+    /// `FrameId.origin` of frames born here: copies, marked and corrupted ones.
     origin: u32,
     next_frame: u64,
     /// Counts the ends of serialisation.
@@ -114,6 +115,7 @@ impl Direction {
             jitter,
             rate,
             queue,
+            mark,
             loss,
             duplicate,
             reorder,
@@ -125,6 +127,7 @@ impl Direction {
             jitter: jitter.unwrap_or(s.jitter),
             rate: rate.unwrap_or(s.rate),
             queue: queue.unwrap_or(s.queue),
+            mark: mark.unwrap_or(s.mark),
             loss: loss.unwrap_or(s.loss),
             duplicate: duplicate.unwrap_or(s.duplicate),
             reorder: reorder.unwrap_or(s.reorder),
@@ -243,6 +246,10 @@ impl Direction {
     }
 
     fn queue(&mut self, at: Time, frame: Frame, way: Way) {
+        let frame = match self.egress.marks(&frame, &self.settings) {
+            true => self.mark(at, frame),
+            false => frame,
+        };
         let name = frame.id;
         let event = match self
             .egress
@@ -255,6 +262,24 @@ impl Direction {
             Err(QueueFull) => LinkEvent::QueueFull { frame: name },
         };
         self.say(at, event);
+    }
+
+    /// Marks a frame, if it can be.
+    fn mark(&mut self, at: Time, frame: Frame) -> Frame {
+        let Some(bytes) = mark::marked(&frame.bytes) else {
+            return frame;
+        };
+        let into = self.name();
+        let event = LinkEvent::Marked {
+            frame: frame.id,
+            into,
+            bytes: bytes.clone(),
+        };
+        self.say(at, event);
+        Frame {
+            id: into,
+            bytes: bytes.into(),
+        }
     }
 
     fn leave(
@@ -396,6 +421,27 @@ mod tests {
         });
         let out = run(&mut direction, 150_000, false);
         assert_eq!(out[0].arrival, Time(3_100_000));
+    }
+
+    #[test]
+    fn a_packet_that_finds_a_long_queue_is_marked_under_a_name_of_its_own() {
+        let mut direction = direction(LinkSettings {
+            rate: Some(8_000_000),
+            mark: Some(150),
+            ..LinkSettings::default()
+        });
+        let mut bytes = vec![0; 100];
+        bytes[12..16].copy_from_slice(&[0x86, 0xdd, 0x60, 0x20]);
+        for n in 0..3 {
+            let id = FrameId { origin: 0, n };
+            let bytes = bytes.clone().into();
+            direction.offer(Time(0), Frame { id, bytes });
+        }
+        // The first is being serialised, the second waits, and only the third finds more than 150 bytes waiting.
+        let out = run(&mut direction, 400_000, false);
+        let marks: Vec<u8> = out.iter().map(|s| s.frame.bytes[15] >> 4).collect();
+        assert_eq!(marks, [0b10, 0b10, 0b11]);
+        assert_eq!(out[2].frame.id, FrameId { origin: 2, n: 0 });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `node` what a machine or switch is to the world, `machine` the one that runs Xen with the `guests`
 //! that a registry knows, `switch` the learning switch · `link` a link's two directions, with `impair` (chance), `egress`
-//! (queue and rate), `flight` (what is on its way) · `datagram` and `turmoil` how frames travel between hosts · `fabric` a
+//! (queue and rate), `mark` (congestion experienced), `flight` (what is on its way) · `datagram` and `turmoil` how frames travel between hosts · `fabric` a
 //! node's round · `rounds` windows and the merge · `schedule`, `whens`, `actions`, `faults`, `forge` the experimenter's deeds ·
 //! `scripts` commands for guests · `record` what becomes of an entry, `quiet` when a run is over · `build` a world from a
 //! plan · `reality` bytes from and to the outside · `options` how a run is driven and what it gives back · `sample` random
@@ -27,6 +27,7 @@ pub mod guests;
 mod impair;
 mod link;
 mod machine;
+mod mark;
 pub mod node;
 pub mod options;
 pub mod planted;

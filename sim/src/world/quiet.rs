@@ -44,6 +44,7 @@ impl Quiet {
             | LinkEvent::QueueFull { .. }
             | LinkEvent::Duplicated { .. }
             | LinkEvent::Corrupted { .. }
+            | LinkEvent::Marked { .. }
             | LinkEvent::Serialised { .. } => {}
         }
     }

@@ -16,7 +16,7 @@ use toy::Toys;
 use watch::{Aim, Watch};
 
 /// Worlds that are driven if the environment doesn't say.
-const WORLDS: u64 = 10;
+const WORLDS: u64 = 24;
 
 #[test]
 fn rounds_are_invisible_in_random_worlds() {

@@ -22,6 +22,13 @@ pub enum Command {
         remote: String,
         local: String,
     },
+    /// As `Connect`, with TCP Fast Open (RFC 7413, `TCP_FASTOPEN_CONNECT`): where a cookie is known it does not wait, and what
+    /// is sent first goes in the SYN.
+    ConnectFast {
+        name: String,
+        remote: String,
+        local: String,
+    },
     /// As `Connect`, but the connection must be refused or fail with the named error (`ECONNREFUSED`).
     ConnectFails {
         name: String,
@@ -282,6 +289,7 @@ macro_rules! commands {
 
 commands! {
     "connect" => Connect { name, remote, local };
+    "connect-fast" => ConnectFast { name, remote, local };
     "connect-fails" => ConnectFails { name, remote, error };
     "connect-start" => ConnectStart { name, remote, local };
     "connect-wait" => ConnectWait { name };

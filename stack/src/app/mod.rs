@@ -8,5 +8,6 @@ pub mod echo;
 pub mod empty;
 pub mod http;
 pub mod raw;
+pub mod router;
 pub mod script;
 pub mod service;

@@ -51,14 +51,18 @@ fn check_options(packet: &Packet<'_>, fuel: &Fuel) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use alloc::vec::Vec;
 
     use super::*;
     use crate::addr::{Cidr, Mac};
+    use crate::checksum::checksum;
     use crate::wire::ipv4::{HEADER, Protocol, Repr};
 
-    fn verdict(src: &str, dst: &str, ttl: u8, group: bool) -> Result<bool, &'static str> {
-        let interface =
-            Interface::new(Mac::default(), 1500, &[Cidr::parse("10.0.0.2/24").unwrap()]);
+    fn interface() -> Interface {
+        Interface::new(Mac::default(), 1500, &[Cidr::parse("10.0.0.2/24").unwrap()])
+    }
+
+    fn header(src: &str, dst: &str, ttl: u8) -> Vec<u8> {
         let repr = Repr {
             src: src.parse().unwrap(),
             dst: dst.parse().unwrap(),
@@ -74,8 +78,40 @@ mod tests {
         };
         let mut bytes = vec![0; HEADER];
         repr.emit(&mut bytes);
+        bytes
+    }
+
+    fn verdict(src: &str, dst: &str, ttl: u8, group: bool) -> Result<bool, &'static str> {
+        let bytes = header(src, dst, ttl);
         let packet = Packet::parse(&bytes).unwrap();
-        check(&interface, &packet, group, &Fuel::unlimited())
+        check(&interface(), &packet, group, &Fuel::unlimited())
+    }
+
+    /// The same of an honest packet with options.
+    fn verdict_on(options: &[u8]) -> Result<bool, &'static str> {
+        let mut bytes = header("10.0.0.9", "10.0.0.2", 64);
+        bytes.extend(options);
+        let len = bytes.len();
+        bytes[0] = 0x40 | (len / 4) as u8;
+        bytes[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+        bytes[10..12].fill(0);
+        let sum = checksum(&bytes);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        let packet = Packet::parse(&bytes).unwrap();
+        check(&interface(), &packet, false, &Fuel::unlimited())
+    }
+
+    #[test]
+    fn an_option_that_is_not_known_is_skipped_and_a_source_route_is_not_obeyed() {
+        // Router alert, one that nobody knows, a time stamp.
+        for known_to_nobody in [[148, 4, 0, 0], [222, 3, 9, 0], [68, 4, 5, 0]] {
+            assert_eq!(verdict_on(&known_to_nobody), Ok(true));
+        }
+        for kind in [131, 137] {
+            let route = [1, kind, 7, 4, 10, 0, 0, 7];
+            assert_eq!(verdict_on(&route), Err("source routing"));
+        }
+        assert_eq!(verdict_on(&[222, 1, 0, 0]), Err("bad option"));
     }
 
     #[test]

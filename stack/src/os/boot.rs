@@ -103,12 +103,17 @@ impl BootInfo {
 
 /// The value of a command line's word `key=value`; the last one counts.
 pub fn word<'a>(cmdline: &'a str, key: &str) -> Option<&'a str> {
-    cmdline
-        .split_ascii_whitespace()
-        .filter_map(|word| word.split_once('='))
+    words(cmdline)
         .filter(|(k, _)| *k == key)
         .map(|(_, value)| value)
         .next_back()
+}
+
+/// A command line's words `key=value`, in their order.
+pub fn words(cmdline: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+    cmdline
+        .split_ascii_whitespace()
+        .filter_map(|word| word.split_once('='))
 }
 
 /// Only the command line: what a kernel with several applications looks at first.

@@ -98,8 +98,21 @@ impl<S: TcpIp> TcpStream<S> {
         local: Option<SocketAddr>,
         remote: SocketAddr,
     ) -> Result<Self, SocketError> {
+        Self::start_with(os, local, remote, &[])
+    }
+
+    /// The same, of a socket that has options before it connects.
+    pub fn start_with(
+        os: &Os<S>,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, SocketError> {
         let socket = Owned::open(os)?;
         os.with_net(|now, net| {
+            for option in options {
+                net.set_option(socket.id, *option)?;
+            }
             if let Some(local) = local {
                 net.bind(socket.id, local)?;
             }

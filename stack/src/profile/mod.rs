@@ -8,7 +8,8 @@
 //! about windows, [`acks`] about acknowledgments, [`closing`] about ends, [`recovery`] about losses, [`congestion`] about
 //! pace, [`defence`] about segments that nobody should have sent, [`icmp`] about errors on the way, [`mtu_probing`] about
 //! ways that say nothing, [`ecn`] about marks instead of losses, [`fast_open`] about data in SYN segments, [`udp_tunnel`]
-//! about segments in datagrams, [`sockets`] about what applications see; [`linux`] and [`freebsd`] the two systems.
+//! about segments in datagrams, [`sockets`] about what applications see; [`linux`] and [`freebsd`] the two systems;
+//! [`settings`] what a command line may change of any of them.
 
 pub mod acks;
 pub mod buffers;
@@ -23,6 +24,7 @@ pub mod icmp;
 pub mod linux;
 pub mod mtu_probing;
 pub mod recovery;
+pub mod settings;
 pub mod sockets;
 pub mod tcp;
 pub mod udp_tunnel;

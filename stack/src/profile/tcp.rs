@@ -1,9 +1,12 @@
 //! TCP's constants, and its choices by groups.
 
+use alloc::vec::Vec;
+
 use super::{
     Acks, Buffers, Closing, Congestion, Defence, Ecn, FastOpen, Handshake, Icmp, MS, MtuProbing,
     Recovery, SEC, Sockets, UdpTunnel,
 };
+use crate::api::SignatureKey;
 
 /// Which congestion controller new connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub struct TcpProfile {
     /// A signed segment (RFC 2385) from a peer with which no key is shared is dropped (Linux); otherwise the option is one
     /// that is not known (RFC 9293, MUST-6).
     pub drops_unexpected_signature: bool,
+    /// Keys that every socket shares with these peers from its beginning (RFC 2385), as FreeBSD's tcp(4) takes them out of the
+    /// security associations that an administrator has set.
+    pub signatures: Vec<SignatureKey>,
     /// The last urgent octet stays in the line unless the application wants it out of it (RFC 6093, 4 and 6: it was never
     /// meant to leave it; 4.2BSD and its heirs take it out).
     pub urgent_in_line: bool,
@@ -166,6 +172,7 @@ impl Default for TcpProfile {
             udp_tunnel: UdpTunnel::default(),
             resets_hold_stamps: false,
             drops_unexpected_signature: false,
+            signatures: Vec::new(),
             urgent_in_line: true,
             text_outlives_reset: false,
             checks_syn_ack_echo: false,

@@ -191,6 +191,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_announced_is_what_the_interface_s_mtu_has_room_for() {
+        let profile = TcpProfile::default();
+        for (mtu, ipv6, mss) in [
+            (576, false, 536),
+            (9_000, false, 8_960),
+            (1_280, true, 1_220),
+        ] {
+            let mut agreed = Agreed::offer(&profile, 256 * 1024);
+            agreed.set_mtu(mtu, ipv6, 0, 0, None);
+            assert_eq!(agreed.recv_mss, mss);
+        }
+    }
+
+    #[test]
     fn a_segment_size_of_zero_counts_as_absent_and_a_tiny_one_as_the_floor() {
         assert_eq!(settled(&[2, 4, 0, 0]).smss(), 536);
         assert_eq!(settled(&[2, 4, 0, 48]).smss(), 216);

@@ -33,6 +33,9 @@ struct Arrival<'a> {
     bytes: &'a [u8],
 }
 
+/// Why a segment between two that share a key is none.
+const NOT_SIGNED: &str = "not signed as agreed";
+
 impl Arrival<'_> {
     /// Whether it is signed with the key, if there is one (RFC 2385, 2.0: "silently dropped" otherwise).
     fn is_signed_as_agreed(
@@ -101,7 +104,7 @@ impl Tcp {
             incoming.ce = marked;
             let key = connection.seldom().signature.as_ref();
             if !arrival.is_signed_as_agreed(key, &incoming, self.shared.tcp()) {
-                return;
+                return self.refuse(NOT_SIGNED);
             }
             if is_new_incarnation(connection, &incoming) {
                 let (tuple, used) = (connection.tuple, connection.snd.max);
@@ -256,7 +259,7 @@ impl Tcp {
             .expect("listeners are known by address");
         let key = owner.signatures.key(tuple.remote).copied();
         if !arrival.is_signed_as_agreed(key.as_ref(), syn, self.shared.tcp()) {
-            return;
+            return self.refuse(NOT_SIGNED);
         }
         let mut options = owner.options.clone();
         options.udp_port = syn.udp_port;

@@ -143,13 +143,14 @@ impl Connection {
     }
 
     /// "If there are other controls or text in the segment, then continue processing at the sixth step": what came
-    /// with the SYN-ACK is taken as far as the window that our SYN offered goes.
+    /// with the SYN-ACK is taken as far as the window that our SYN offered goes; as is what comes right behind it, before
+    /// our ACK has left.
     fn take_rest_of_syn(&mut self, shared: &mut Shared, now: Instant, syn: &Incoming<'_>) {
+        self.rcv
+            .offered(self.window_to_offer(shared.tcp()).min(u32::from(u16::MAX)));
         if syn.payload.is_empty() && !syn.has(Flags::FIN) {
             return;
         }
-        self.rcv
-            .offered(self.window_to_offer(shared.tcp()).min(u32::from(u16::MAX)));
         let mut rest = *syn;
         rest.window >>= self.agreed.send_shift;
         rest.flags -= Flags::SYN;

@@ -178,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn the_second_measurement_moves_the_variance_by_a_quarter_and_then_the_mean_by_an_eighth() {
+        let (rto, profile) = measured(&[100 * MS, 200 * MS]);
+        assert_eq!(rto.rttvar(), 62_500_000, "3/4 of 50 ms and 1/4 of 100 ms");
+        assert_eq!(
+            rto.srtt(),
+            Some(112_500_000),
+            "7/8 of 100 ms and 1/8 of 200 ms"
+        );
+        assert_eq!(rto.timeout(&profile), 362_500_000);
+    }
+
+    #[test]
     fn a_steady_path_brings_the_timeout_down_to_its_round_trip_time() {
         let (rto, profile) = measured(&[100 * MS; 60]);
         assert_eq!(rto.srtt(), Some(100 * MS));
@@ -214,6 +226,20 @@ mod tests {
         rto.back_off();
         rto.acknowledged(SeqNumber(5), Instant(100 * SEC), None, &profile);
         assert_eq!(rto.srtt(), Some(SEC));
+        // Nor does its ACK end the back-off: it may be the first one's.
+        assert_eq!(rto.timeout(&profile), 6 * SEC);
+    }
+
+    #[test]
+    fn the_first_segment_is_timed_until_it_is_acknowledged() {
+        let profile = TcpProfile::default();
+        let mut rto = Rto::new(&profile);
+        rto.time(SeqNumber(5), Instant(0));
+        rto.time(SeqNumber(9), Instant(40 * MS));
+        rto.acknowledged(SeqNumber(4), Instant(50 * MS), None, &profile);
+        assert_eq!(rto.srtt(), None);
+        rto.acknowledged(SeqNumber(5), Instant(100 * MS), None, &profile);
+        assert_eq!(rto.srtt(), Some(100 * MS));
     }
 
     #[test]

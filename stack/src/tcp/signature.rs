@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::addr::IpAddress;
 use crate::api::{SignatureKey, SocketError};
+use crate::profile::TcpProfile;
 use crate::tcp::md5::Md5;
 use crate::tcp::output::IpInfo;
 use crate::wire::tcp::{HEADER_LEN, PROTOCOL};
@@ -21,6 +22,16 @@ const CHECKSUM: core::ops::Range<usize> = 16..18;
 pub struct Signatures(Vec<SignatureKey>);
 
 impl Signatures {
+    /// A new socket's: those that an administrator has set, of two for one peer the later one.
+    pub fn of(profile: &TcpProfile) -> Signatures {
+        let mut all = Signatures::default();
+        for key in &profile.signatures {
+            // What has no place or no octets is no key.
+            let _ = all.set(*key);
+        }
+        all
+    }
+
     /// Sets the key of a peer; without octets it is forgotten (`TCP_MD5SIG`).
     pub fn set(&mut self, key: SignatureKey) -> Result<(), SocketError> {
         let known = self.0.iter().position(|k| k.peer == key.peer);

@@ -32,7 +32,7 @@ impl Tcp {
             local: None,
             options,
             fast_open: fast_open::Settings::default(),
-            signatures: Signatures::default(),
+            signatures: Signatures::of(self.shared.tcp()),
         });
         self.table.insert(Slot::Fresh(fresh)).map(SocketId)
     }

@@ -289,6 +289,31 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_read_behind_the_end_of_the_list() {
+        let mss = [2, 4, 5, 0xB4];
+        for end in [[0, 2, 4, 2], [0, 3, 3, 7], [0, 1, 4, 2]] {
+            assert_eq!(parse(&[mss, end].concat()), [TcpOption::Mss(1460)]);
+        }
+    }
+
+    #[test]
+    fn options_begin_anywhere() {
+        assert_eq!(
+            parse(&[1, 2, 4, 5, 0xB4, 3, 3, 7]),
+            [TcpOption::Mss(1460), TcpOption::WindowScale(7)]
+        );
+    }
+
+    #[test]
+    fn behind_the_end_of_the_list_there_are_zeros_up_to_the_next_word() {
+        let mut writer = OptionWriter::default();
+        writer.mss(1460);
+        writer.sack_permitted_bare();
+        writer.fill();
+        assert_eq!(writer.as_bytes(), [2, 4, 5, 0xB4, 4, 2, 0, 0]);
+    }
+
+    #[test]
     fn sack_blocks_stop_where_the_options_end() {
         let block = SackBlock {
             start: SeqNumber(1),

@@ -87,7 +87,7 @@ impl Bench {
     }
     /// Runs it, and it must not take longer than bad input may.
     #[track_caller]
-    fn run_promptly(&self, args: &[&str]) -> Assert {
+    pub fn run_promptly(&self, args: &[&str]) -> Assert {
         let mut command = self.command(args);
         let started = Instant::now();
         let assert = command.assert();

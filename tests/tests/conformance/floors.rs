@@ -10,7 +10,7 @@ use tests::scenario;
 use super::suite::PATHS;
 use super::table::Score;
 
-/// A suite and a path, and how many pass there at least.
+/// A suite and a path, perhaps with an IP version, and how many pass there at least.
 type Floors = BTreeMap<(String, String), usize>;
 
 fn file() -> PathBuf {
@@ -39,14 +39,21 @@ fn passed(scores: &[Score]) -> Floors {
             let key = (score.corpus.name.to_owned(), path.to_owned());
             passed.insert(key, score.passed(path));
         }
+        for (version, count) in &score.by_version {
+            let key = (score.corpus.name.to_owned(), format!("raw,{version}"));
+            passed.insert(key, *count);
+        }
     }
     passed
 }
 
-/// Every floor holds, and there is one for every suite and path.
+/// Every floor holds, and there is one for every suite, path and version.
 pub fn check(scores: &[Score]) {
     let (floors, passed) = (read(), passed(scores));
-    assert!(floors.keys().eq(passed.keys()), "each suite on each path");
+    assert!(
+        floors.keys().eq(passed.keys()),
+        "each suite on each path and with each version"
+    );
     for (key, least) in floors {
         let now = passed[&key];
         let (suite, path) = key;

@@ -17,6 +17,8 @@ pub struct Corpus {
     pub above: &'static str,
     /// How many folders below that make a line of the table.
     pub depth: usize,
+    /// The other IP versions for which its scripts are meant that name none.
+    pub versions: &'static [&'static str],
 }
 
 pub const CORPORA: [Corpus; 2] = [
@@ -24,11 +26,13 @@ pub const CORPORA: [Corpus; 2] = [
         name: "google",
         above: "gtests/net/",
         depth: 2,
+        versions: &["ipv6", "ipv4-mapped-ipv6"],
     },
     Corpus {
         name: "freebsd",
         above: "",
         depth: 1,
+        versions: &[],
     },
 ];
 
@@ -47,11 +51,17 @@ pub struct Ran {
 
 /// Runs all scripts below a folder, in order of their names.
 pub fn run(folder: &Path, path: &str, jobs: Option<u16>) -> Vec<Ran> {
+    match jobs {
+        None => run_with(folder, path, &[]),
+        Some(jobs) => run_with(folder, path, &["--jobs", &jobs.to_string()]),
+    }
+}
+
+/// The same with more options.
+pub fn run_with(folder: &Path, path: &str, options: &[&str]) -> Vec<Ran> {
     let mut command = Command::new(evilbit());
     command.args(["packetdrill", "--json", "--path", path]);
-    if let Some(jobs) = jobs {
-        command.args(["--jobs", &jobs.to_string()]);
-    }
+    command.args(options);
     let output = command.arg(folder).output().expect("the command runs");
     let said = String::from_utf8_lossy(&output.stderr);
     let code = output.status.code();

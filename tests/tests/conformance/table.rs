@@ -20,6 +20,8 @@ const UNKNOWN: &str = "?";
 pub struct Score {
     pub corpus: &'static Corpus,
     ran: [Vec<Ran>; PATHS.len()],
+    /// How many pass on a bare device with another IP version.
+    pub by_version: Vec<(&'static str, usize)>,
 }
 
 /// A row of the second table: a script that fails in one way, on one path or on all.
@@ -29,12 +31,24 @@ struct Row {
     failure: String,
 }
 
+fn passed(ran: &[Ran]) -> usize {
+    ran.iter().filter(|ran| ran.result == "PASS").count()
+}
+
 impl Score {
     /// Runs a suite that lies in the folder of all suites.
     pub fn of(corpus: &'static Corpus, folder: &Path) -> Score {
         let folder = folder.join(corpus.name);
         let ran = PATHS.map(|path| suite::run(&folder, path, None));
-        Score { corpus, ran }
+        let by_version = corpus.versions.iter().map(|version| {
+            let options = ["--ip-version", version];
+            (*version, passed(&suite::run_with(&folder, "raw", &options)))
+        });
+        Score {
+            corpus,
+            ran,
+            by_version: by_version.collect(),
+        }
     }
 
     fn by_path(&self) -> impl Iterator<Item = (&'static str, &Vec<Ran>)> {
@@ -44,10 +58,7 @@ impl Score {
     /// How many scripts pass.
     pub fn passed(&self, path: &str) -> usize {
         let of_path = self.by_path().filter(|(p, _)| *p == path);
-        of_path
-            .flat_map(|(_, ran)| ran)
-            .filter(|ran| ran.result == "PASS")
-            .count()
+        of_path.map(|(_, ran)| passed(ran)).sum()
     }
 
     /// The script's name in the tables.

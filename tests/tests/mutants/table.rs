@@ -58,6 +58,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the queue is never fuller than full, so no cookie is ever baked",
     },
     Mutant {
+        scenario: "scenarios/evil/unsigned.kdl",
+        file: "stack/src/tcp/demux.rs",
+        line: "(Some(_), None) => false,",
+        broken: "(Some(_), None) => true,",
+        why: "who does not sign at all is believed",
+    },
+    Mutant {
         scenario: "scenarios/evil/zero-length-option.kdl",
         file: "stack/src/wire/tcp_options.rs",
         line: "if length == 0 && self.trusts_length_zero {",
@@ -65,11 +72,25 @@ pub const MUTANTS: &[Mutant] = &[
         why: "the option parser does not move on at a length of zero, as in 2014",
     },
     Mutant {
+        scenario: "scenarios/ipv6/black-hole.kdl",
+        file: "stack/src/tcp/mtu_probe.rs",
+        line: "high: size - 1,",
+        broken: "high: search.high,",
+        why: "a probe that was lost teaches nothing, and is sent again and again",
+    },
+    Mutant {
         scenario: "scenarios/ipv6/blog6.kdl",
         file: "stack/src/tcp/agreed.rs",
         line: "self.headers = IP_HEADERS[usize::from(ipv6)] + HEADER_LEN as u16 + tunnel;",
         broken: "self.headers = IP_HEADERS[usize::from(ipv6) / 2] + HEADER_LEN as u16 + tunnel;",
         why: "the segment size forgets that IPv6's header is longer, and every full segment goes in pieces",
+    },
+    Mutant {
+        scenario: "scenarios/ipv6/narrow-path.kdl",
+        file: "stack/src/tcp/icmp.rs",
+        line: "self.lose_everything();",
+        broken: "self.ack.now();",
+        why: "what was too big for the path is left to the timer",
     },
     Mutant {
         scenario: "scenarios/ipv6/ndp.kdl",
@@ -121,6 +142,13 @@ pub const MUTANTS: &[Mutant] = &[
         why: "each echo of one mark makes the window smaller, until hardly anything is left of it",
     },
     Mutant {
+        scenario: "scenarios/tcp/fast-open.kdl",
+        file: "stack/src/tcp/fast_open/server.rs",
+        line: "if octets == cookie.as_bytes() {",
+        broken: "if octets.len() == cookie.as_bytes().len() {",
+        why: "any cookie of the right length will do",
+    },
+    Mutant {
         scenario: "scenarios/tcp/fast-retransmit.kdl",
         file: "stack/src/profile/tcp.rs",
         line: "dup_thresh: 3,",
@@ -147,6 +175,13 @@ pub const MUTANTS: &[Mutant] = &[
         line: "initial_rto: SEC,",
         broken: "initial_rto: 3 * SEC,",
         why: "a SYN comes again only after the three seconds of RFC 1122",
+    },
+    Mutant {
+        scenario: "scenarios/tcp/marked-queue.kdl",
+        file: "stack/src/tcp/ecn.rs",
+        line: "self.marks -= Marks::ECN_ECHO;",
+        broken: "self.marks |= Marks::ECN_ECHO;",
+        why: "a receiver goes on echoing a mark although the sender has said that it has heard",
     },
     Mutant {
         scenario: "scenarios/tcp/reordering.kdl",

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use super::constants::constant;
 use super::problem::{Problem, What};
 use super::tree::{Expr, Statement, StatementKind, Unary};
-use super::value::{MAX_TEXT, Value, binary, compare};
+use super::value::{MAX_TEXT, MAX_WEIGHT, Value, binary, compare};
 
 /// Expressions that all blocks of a script may evaluate.
-const MAX_STEPS: u32 = 1_000_000;
+const MAX_STEPS: usize = 1_000_000;
+/// So much of a value is one more step.
+const WEIGHT_OF_A_STEP: usize = 64;
 
 /// Variables, as the blocks run so far have left them.
 #[derive(Debug, Default)]
 pub struct Machine {
     variables: BTreeMap<String, Value>,
-    steps: u32,
+    steps: usize,
     /// What `print` has said.
     pub printed: String,
 }
@@ -102,11 +104,18 @@ impl Machine {
         exprs.iter().map(|expr| self.eval(expr, fields)).collect()
     }
 
+    /// A value, which is paid for by its size: what doubles itself comes to an end.
     fn eval(&mut self, expr: &Expr, fields: Fields<'_>) -> Result<Value, What> {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return Err(What::TooMuch);
+        let value = self.unweighed(expr, fields)?;
+        let weight = value.weight();
+        self.steps += 1 + weight / WEIGHT_OF_A_STEP;
+        match weight <= MAX_WEIGHT && self.steps <= MAX_STEPS {
+            true => Ok(value),
+            false => Err(What::TooMuch),
         }
+    }
+
+    fn unweighed(&mut self, expr: &Expr, fields: Fields<'_>) -> Result<Value, What> {
         Ok(match expr {
             Expr::Integer(value) => Value::Integer(*value),
             Expr::Float(value) => Value::Float(*value),

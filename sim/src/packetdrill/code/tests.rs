@@ -124,6 +124,13 @@ fn depth_and_work_have_bounds() {
         format!("x = {}1", "1 if 1 else ".repeat(10_000)),
         format!("x = 'a'\n{}", "x = x + x\n".repeat(60)),
         format!("x = 9\n{}", "x = x * x\n".repeat(60)),
+        format!("x = (1,)\n{}", "x = (x, x)\n".repeat(60)),
+        format!("x = (1,)\n{}", "x = str((x, x))\n".repeat(60)),
+        format!(
+            "x = '{}'\n{}",
+            "a".repeat(60_000),
+            "x == x\n".repeat(60_000)
+        ),
     ] {
         assert!(one(&text).is_err());
     }

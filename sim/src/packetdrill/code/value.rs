@@ -9,6 +9,8 @@ use super::tree::{Comparison, Operator};
 
 /// The longest text, octets.
 pub const MAX_TEXT: usize = 64 << 10;
+/// The largest value, with all that it holds: a text counts by its octets, and everything by one.
+pub const MAX_WEIGHT: usize = MAX_TEXT + 1;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,15 @@ impl Value {
             Value::Text(_) => "a text",
             Value::Tuple(_) => "a tuple",
             Value::None => "None",
+        }
+    }
+
+    /// How much memory it takes, and work to look at.
+    pub fn weight(&self) -> usize {
+        1 + match self {
+            Value::Text(text) => text.len(),
+            Value::Tuple(values) => values.iter().map(Value::weight).sum(),
+            _ => 0,
         }
     }
 

@@ -179,7 +179,8 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_fack",
         initial: "0",
-        effect: Nothing("Linux has ignored it since RACK took FACK's place"),
+        // Linux has ignored it since RACK took FACK's place.
+        effect: Nothing,
     },
     Sysctl {
         name: "net.ipv4.tcp_frto",
@@ -216,7 +217,8 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_tso_win_divisor",
         initial: "3",
-        effect: Nothing("a unit that could be larger is never held back for that"),
+        // A unit that could be larger is never held back for that.
+        effect: Nothing,
     },
     Sysctl {
         name: "net.ipv4.tcp_min_tso_segs",
@@ -245,7 +247,8 @@ pub const SETTINGS: &[Sysctl] = &[
     Sysctl {
         name: "net.ipv4.tcp_ecn_option",
         initial: "2",
-        effect: Nothing("it is Accurate ECN's, which is never negotiated"),
+        // It is Accurate ECN's, which is never negotiated.
+        effect: Nothing,
     },
     Sysctl {
         name: "net.ipv4.tcp_pacing_ss_ratio",

@@ -22,8 +22,8 @@ pub enum Effect {
     ProfileThenForget(fn(&mut Profile, Value<'_>) -> Result<(), BadValue>),
     /// What was learned of peers is forgotten, whatever the value.
     ForgetPeers,
-    /// Nothing changes, for this reason.
-    Nothing(#[allow(dead_code, reason = "for the reader of the table")] &'static str),
+    /// Nothing changes; the table says why.
+    Nothing,
 }
 
 /// Why a value is not taken.
@@ -137,7 +137,7 @@ impl Environment {
                 host.forget_peers();
                 Ok(())
             }
-            Effect::Nothing(_) => Ok(()),
+            Effect::Nothing => Ok(()),
         };
         self.values.insert(setting.name, value.to_owned());
         told.map_err(|NoSuchSetting| Failure::Untold {

@@ -76,23 +76,49 @@ pub fn tcp(envelope: &Envelope, segment: &Tcp) -> Option<Vec<u8>> {
     ip(envelope, protocol, &bytes)
 }
 
-/// A packet that complains about one that was sent with this envelope and began with this segment.
+/// A packet that carries a datagram of zeros; `None`: it is longer than IP can say.
+pub fn datagram(envelope: &Envelope, ports: Ports, len: u16) -> Option<Vec<u8>> {
+    let bytes = udp(envelope, ports, &vec![0; usize::from(len)])?;
+    ip(envelope, UDP, &bytes)
+}
+
+/// What an ICMP message complains about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quoted {
+    Segment(Tcp),
+    Datagram { ports: Ports, len: u16 },
+}
+
+/// The protocol of what is quoted, its headers, and how much text follows that is not quoted.
+fn quote(about: &Envelope, quoted: &Quoted) -> Option<(u8, Vec<u8>, u16)> {
+    match quoted {
+        Quoted::Segment(segment) => {
+            let header = tcp_header(segment);
+            match segment.udp {
+                None => Some((TCP, header, segment.len)),
+                Some(ports) => Some((UDP, udp(about, ports, &header)?, segment.len)),
+            }
+        }
+        Quoted::Datagram { ports, len } => {
+            let mut header = udp(about, *ports, &vec![0; usize::from(*len)])?;
+            header.truncate(UDP_HEADER);
+            Some((UDP, header, *len))
+        }
+    }
+}
+
+/// A packet that complains about one that was sent with this envelope.
 pub fn icmp(
     envelope: &Envelope,
     message: Message,
     mtu: Option<u32>,
     about: &Envelope,
-    segment: &Tcp,
+    quoted: &Quoted,
 ) -> Option<Vec<u8>> {
-    let mut quoted = tcp_header(segment);
-    let mut protocol = TCP;
-    if let Some(ports) = segment.udp {
-        quoted = udp(about, ports, &quoted)?;
-        protocol = UDP;
-    }
-    let mut quote = ip(about, protocol, &quoted)?;
+    let (protocol, headers, left) = quote(about, quoted)?;
+    let mut quote = ip(about, protocol, &headers)?;
     // The quote says how long the packet was, though not all of it is there.
-    let whole = quote.len() + usize::from(segment.len);
+    let whole = quote.len() + usize::from(left);
     let is_v6 = envelope.source.is_ipv6();
     let said = u16::try_from(if is_v6 { whole - IPV6_HEADER } else { whole }).ok()?;
     put16(&mut quote, if is_v6 { 4 } else { 2 }, said);
@@ -295,7 +321,8 @@ mod tests {
         );
         let message = icmp_names::find("unreachable", Some("frag_needed"), false);
         let message = message.expect("a message");
-        let bytes = icmp(&ours, message, Some(1300), &theirs, &segment(None));
+        let about = Quoted::Segment(segment(None));
+        let bytes = icmp(&ours, message, Some(1300), &theirs, &about);
         let bytes = bytes.expect("a short packet");
         assert_eq!(checksum(&bytes[20..]), 0);
         assert_eq!(bytes[20..22], [3, 4]);

@@ -1,15 +1,17 @@
 //! Call lines: a call is made, perhaps blocks while later events happen, and is judged when it returns.
 
-use stack::posix::{Answer, Outcome};
+use stack::posix::{Answer, Call as Posix, Outcome};
 use xenemu::abi::Instant;
 
 use super::calls::{self, Context, judge, received};
 use super::clock;
 use super::failure::Failure;
+use super::remote::Protocol;
 use super::subject::Subject;
 use super::{GRACE, PATIENCE, Run};
 use crate::packetdrill::ast::Event;
 use crate::packetdrill::call::Call;
+use crate::packetdrill::expr::{Expr, ExprKind};
 
 /// A call that blocked. When it returned is judged where the script waits for it: at its next call, or at its end.
 #[derive(Clone, Copy)]
@@ -30,14 +32,9 @@ impl<'s, S: Subject> Run<'s, S> {
             files: &self.files,
         };
         let posix = calls::translate(call, &context)?;
-        let subject_of = call.arguments.first().and_then(|fd| fd.integer());
-        let connects = match call.name.as_str() {
-            "connect" => true,
-            "sendto" | "sendmsg" => calls::names_a_peer(call),
-            _ => false,
-        };
-        if let (true, Some(descriptor)) = (connects, subject_of) {
-            self.remote.connecting(descriptor);
+        let descriptor = call.arguments.first().and_then(|fd| fd.integer());
+        if let (Some(descriptor), Some(port)) = (descriptor, port_of_the_peer(&posix)) {
+            self.remote.connecting(descriptor, port);
         }
         let until = call.until.map(|until| self.clock.until(event.when, until));
         let mut pending = Pending {
@@ -48,6 +45,11 @@ impl<'s, S: Subject> Run<'s, S> {
         };
         if let Outcome::Done(answer) = self.subject.call(self.now, &posix) {
             pending.returned = Some(self.now);
+            if let (Some(descriptor), Posix::Bind { address, .. }, None) =
+                (descriptor, &posix, answer.errno)
+            {
+                self.remote.bound(descriptor, address.port());
+            }
             self.returned(call, &answer)?;
         }
         self.pending = Some(pending);
@@ -117,6 +119,7 @@ impl<'s, S: Subject> Run<'s, S> {
     fn returned(&mut self, call: &Call, answer: &Answer) -> Result<(), Failure> {
         self.record.returned(self.now, call, answer);
         let context = received::Context {
+            config: &self.config,
             personality: &self.personality,
             clock: &self.clock,
             tolerance: self.config.tolerance.0,
@@ -136,12 +139,33 @@ impl<'s, S: Subject> Run<'s, S> {
         }
         let argument = call.arguments.first().and_then(|fd| fd.integer());
         match (call.name.as_str(), argument, call.result.integer()) {
-            ("socket", _, Some(made)) => self.remote.made(made),
+            ("socket", _, Some(made)) => self.remote.made(made, protocol_of(call)),
             ("accept", _, Some(made)) => self.remote.accepted(made),
-            ("bind", Some(descriptor), _) => self.remote.bound(descriptor),
             ("listen", Some(descriptor), _) => self.remote.listening(descriptor),
             ("close", Some(descriptor), _) => self.files.close(descriptor),
             _ => {}
         }
+    }
+}
+
+/// The port that a call is about to speak with, perhaps for the first time.
+fn port_of_the_peer(call: &Posix) -> Option<u16> {
+    match call {
+        Posix::Connect { address, .. } => Some(address.port()),
+        Posix::Send { to, .. } => to.map(|address| address.port()),
+        _ => None,
+    }
+}
+
+/// What a socket speaks that this call has made.
+fn protocol_of(call: &Call) -> Protocol {
+    let kind = call.arguments.get(1);
+    let is_datagram = |expr: &Expr| match &expr.kind {
+        ExprKind::Or(words) => words.iter().any(|word| word.word() == Some("SOCK_DGRAM")),
+        _ => expr.word() == Some("SOCK_DGRAM"),
+    };
+    match kind.is_some_and(is_datagram) {
+        true => Protocol::Udp,
+        false => Protocol::Tcp,
     }
 }

@@ -2,9 +2,7 @@
 //! script's clock.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::io::Write;
 use std::time::Duration;
 
 use pcap_file::pcapng::PcapNgWriter;
@@ -25,8 +23,7 @@ const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
 /// Writes a script's packets.
-pub fn write(file: &Path, script: &str, packets: &[Captured]) -> Result<(), PcapError> {
-    let to = BufWriter::new(File::create(file).map_err(PcapError::IoError)?);
+pub fn write(to: impl Write, script: &str, packets: &[Captured]) -> Result<(), PcapError> {
     let section = SectionHeaderBlock {
         endianness: Endianness::Little,
         options: vec![
@@ -51,5 +48,5 @@ pub fn write(file: &Path, script: &str, packets: &[Captured]) -> Result<(), Pcap
             options: vec![EnhancedPacketOption::Flags(flags)],
         })?;
     }
-    writer.into_inner().flush().map_err(PcapError::IoError)
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! A live packet against the line of the script that expects it, by the rules of both tools: what is always compared,
 //! what only if the script says it, and what never.
 
-use super::live::{Live, Tcp};
+use super::live::{Live, Tcp, Udp};
 use super::remote::Remote;
 use super::subject::Layout;
 use super::wire_options;
 use crate::packetdrill::ip::{Ecn, IpInfo};
 use crate::packetdrill::options::Options;
+use crate::packetdrill::packet::Datagram;
 use crate::packetdrill::tcp::{Segment, Start};
 use crate::packetdrill::tcp_option::{TcpOption, Timestamp};
 
@@ -89,10 +90,33 @@ pub fn segment(
         };
         return difference("options", text(&said.options), text(&got.options), mark);
     }
-    match live.text(tcp).iter().all(|byte| *byte == 0) {
-        true => None,
-        false => difference("text", "zeros", "something else", ""),
-    }
+    zeros(live.text(tcp), got.sequence.to_string())
+}
+
+/// The first field in which a live datagram differs, and the datagram in the script's words.
+pub fn datagram(said: &Datagram, live: &Live, udp: &Udp) -> (Option<Difference>, Datagram) {
+    let got = Datagram {
+        ports: said.ports.map(|_| udp.ports),
+        len: u16::try_from(udp.text.len()).unwrap_or(u16::MAX),
+    };
+    let line = format!("({})", got.len);
+    let differs = if let (Some(said), Some(got)) = (said.ports, got.ports)
+        && said != got
+    {
+        difference("ports", said, got, got.to_string())
+    } else if said.len != got.len {
+        difference("length", said.len, got.len, line)
+    } else {
+        zeros(&live.bytes[udp.text.clone()], line)
+    };
+    (differs, got)
+}
+
+/// Text that a script does not name is zeros.
+fn zeros(text: &[u8], mark: String) -> Option<Difference> {
+    let other = text.iter().position(|byte| *byte != 0)?;
+    let got = format!("{:#04x} at byte {other}", text[other]);
+    difference("text", "zeros", got, mark)
 }
 
 /// Options are the same bytes, in the same order where that counts; a timestamp was judged when it was named.
@@ -132,57 +156,55 @@ fn same_option(said: &TcpOption, got: &TcpOption) -> bool {
             TcpOption::Timestamp(Timestamp { val: said, .. }),
             TcpOption::Timestamp(Timestamp { val: got, .. }),
         ) => said.is_none() || said == got,
-        // A digest over what the script cannot know.
-        (TcpOption::Md5(crate::packetdrill::tcp_option::Md5::Valid), TcpOption::Md5(_)) => true,
         _ => bytes(said) == bytes(got),
     }
 }
 
-/// The first mark of the IP header that differs: only those are compared that the script says.
-pub fn marks(said: &IpInfo, live: &Live, remote: &mut Remote) -> Option<Difference> {
+/// The marks of a live IP header that the script says anything of.
+pub fn seen(said: &IpInfo, live: &Live) -> IpInfo {
     let tos = live.ip.tos;
-    if let Some(ecn) = said.ecn {
-        let holds = match ecn {
-            Ecn::NotCapable => tos & 3 == 0,
-            Ecn::Ect1 => tos & 3 == 1,
-            Ecn::Ect0 => tos & 3 == 2,
-            Ecn::Ce => tos & 3 == 3,
-            Ecn::AnyEct => matches!(tos & 3, 1 | 2),
-        };
-        if !holds {
-            return difference("ECN", format!("{ecn:?}"), tos & 3, "");
+    IpInfo {
+        ecn: said.ecn.map(|_| Ecn::of_tos(tos)),
+        tos: said.tos.map(|_| tos),
+        dscp: said.dscp.map(|_| tos >> 2),
+        flow_label: said.flow_label.map(|_| live.ip.flow_label),
+        ttl: said.ttl.map(|_| live.ip.ttl),
+    }
+}
+
+/// The first mark of the IP header that differs: only those are compared that the script says.
+pub fn marks(said: &IpInfo, got: &IpInfo, remote: &mut Remote) -> Option<Difference> {
+    if let (Some(said), Some(got)) = (said.ecn, got.ecn) {
+        let either = said == Ecn::AnyEct && matches!(got, Ecn::Ect0 | Ecn::Ect1);
+        if said != got && !either {
+            return difference("ECN", said.name(), got.name(), got.name());
         }
     }
-    if let Some(whole) = said.tos
-        && whole != tos
+    if let (Some(said), Some(got)) = (said.tos, got.tos)
+        && said != got
     {
-        return difference(
-            "type of service",
-            format!("{whole:#04x}"),
-            format!("{tos:#04x}"),
-            "",
-        );
+        let text = |tos| format!("{tos:#04x}");
+        let mark = format!("tos {}", text(got));
+        return difference("type of service", text(said), text(got), mark);
     }
-    if let Some(dscp) = said.dscp
-        && dscp != tos >> 2
+    if let (Some(said), Some(got)) = (said.dscp, got.dscp)
+        && said != got
     {
-        return difference(
-            "DSCP",
-            format!("{dscp:#04x}"),
-            format!("{:#04x}", tos >> 2),
-            "",
-        );
+        let text = |dscp| format!("{dscp:#04x}");
+        let mark = format!("dscp {}", text(got));
+        return difference("DSCP", text(said), text(got), mark);
     }
-    if let Some(ttl) = said.ttl
-        && ttl != live.ip.ttl
+    if let (Some(said), Some(got)) = (said.ttl, got.ttl)
+        && said != got
     {
-        return difference("time to live", ttl, live.ip.ttl, "");
+        return difference("time to live", said, got, format!("ttl {got}"));
     }
-    if let Some(label) = said.flow_label
-        && !remote.flow_label_holds(label, live.ip.flow_label)
+    if let (Some(said), Some(got)) = (said.flow_label, got.flow_label)
+        && !remote.flow_label_holds(said, got)
     {
-        let got = format!("{:#x}", live.ip.flow_label);
-        return difference("flow label", format!("{label:#x}"), got, "");
+        let text = |label| format!("{label:#x}");
+        let mark = format!("flowlabel {}", text(got));
+        return difference("flow label", text(said), text(got), mark);
     }
     None
 }

@@ -1,6 +1,7 @@
 //! What a script runs with: the two tools' defaults, and over them the script's own option lines.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 
 use super::icmp_names;
 use stack::profile::Profile;
@@ -69,6 +70,31 @@ pub enum IpVersion {
     Mapped,
 }
 
+impl IpVersion {
+    /// As the command line names them.
+    pub const NAMES: [&str; 3] = ["ipv4", "ipv6", "ipv4-mapped-ipv6"];
+
+    /// The version of a name, which nplab's tool writes with underscores.
+    pub fn named(name: &str) -> Option<IpVersion> {
+        match name {
+            "ipv4" => Some(IpVersion::V4),
+            "ipv6" => Some(IpVersion::V6),
+            "ipv4-mapped-ipv6" | "ipv4_mapped_ipv6" => Some(IpVersion::Mapped),
+            _ => None,
+        }
+    }
+
+    /// As the command line names it.
+    pub fn name(self) -> &'static str {
+        let [v4, v6, mapped] = IpVersion::NAMES;
+        match self {
+            IpVersion::V4 => v4,
+            IpVersion::V6 => v6,
+            IpVersion::Mapped => mapped,
+        }
+    }
+}
+
 /// What a script runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -131,18 +157,24 @@ pub const HEEDED: [&str; 22] = [
     "profile",
 ];
 
-const HINT: &str = "the options that a run heeds are listed by `evilbit packetdrill --list`";
+/// The least that either version's hosts and links can do (RFC 791, RFC 8200 §5).
+const MTU_MIN: usize = 68;
+const MTU_MIN_V6: usize = 1280;
+/// What google's driver gives IPv6 more, so that a segment is as long as with IPv4.
+const LONGER_HEADER: usize = 20;
 
 impl Config {
-    /// The configuration that a script asks for.
-    pub fn of(script: &Script, dialect: Dialect) -> Result<Config, Problem> {
-        let is_version = |o: &&OptionLine| o.name == "ip_version";
-        let version = match script.options.iter().rfind(is_version) {
-            Some(option) => ip_version(option)?,
-            None if is_for_v6(script) => IpVersion::V6,
-            None => IpVersion::V4,
-        };
+    /// The configuration that a script asks for; `asked` is the version of one that names none itself.
+    pub fn of(
+        script: &Script,
+        dialect: Dialect,
+        asked: Option<IpVersion>,
+    ) -> Result<Config, Problem> {
+        let Version { version, is_asked } = Version::of(script, asked)?;
         let mut config = Config::new(dialect, version);
+        if is_asked && version == IpVersion::V6 && dialect == Dialect::Google {
+            config.as_google_s_driver_has_it();
+        }
         config.profile = system(script, dialect);
         for option in &script.options {
             config.set(option)?;
@@ -151,6 +183,18 @@ impl Config {
             config.gateway = next(config.local);
         }
         Ok(config)
+    }
+
+    /// The options of a run that google's driver gives the tool for IPv6 (`run_all.py`).
+    fn as_google_s_driver_has_it(&mut self) {
+        let address = |network: [u16; 3], host| {
+            let [a, b, c] = network;
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, host))
+        };
+        self.mtu += LONGER_HEADER;
+        self.local = address([0xfd3d, 0x0a0b, 0x17d6], 1);
+        self.gateway = address([0xfd3d, 0x0a0b, 0x17d6], 2);
+        self.remote = address([0xfd3d, 0xfa7b, 0xd17d], 1);
     }
 
     /// The defaults.
@@ -199,13 +243,16 @@ impl Config {
                 self.address(option)?;
             }
             "netmask_ip" => {
-                let mask: Ipv4Addr = value(option)?;
-                self.prefix = u32::from(mask).leading_ones() as u8;
+                let mask = u32::from(value::<Ipv4Addr>(option)?);
+                if mask.leading_ones() + mask.trailing_zeros() < u32::BITS {
+                    return Err(bad(option));
+                }
+                self.prefix = mask.leading_ones() as u8;
             }
             "profile" => self.profile = profile(option)?,
-            "bind_port" => self.bind_port = value(option)?,
-            "connect_port" => self.connect_port = value(option)?,
-            "mtu" => self.mtu = value::<u16>(option)?.into(),
+            "bind_port" => self.bind_port = value::<NonZeroU16>(option)?.into(),
+            "connect_port" => self.connect_port = value::<NonZeroU16>(option)?.into(),
+            "mtu" => self.mtu = self.mtu(option)?,
             "tolerance_usecs" => self.tolerance = Micros(value::<u32>(option)?.into()),
             "tcp_ts_tick_usecs" => self.timestamp_tick = Micros(value::<u32>(option)?.into()),
             "strict_segments" => self.strict_segments = true,
@@ -221,6 +268,9 @@ impl Config {
                     }
                 }
             }
+            "define" if !option.value.as_deref().unwrap_or("").contains('=') => {
+                return Err(bad(option));
+            }
             // Heeded before, by the definitions and by the version; or where a packet says `/udp(…)` by itself.
             "define" | "ip_version" | "udp_encapsulation" | "wire_protocol" => {}
             // What only a real machine has.
@@ -230,46 +280,103 @@ impl Config {
         Ok(())
     }
 
+    fn mtu(&self, option: &OptionLine) -> Result<usize, Problem> {
+        let mtu = usize::from(value::<u16>(option)?);
+        let least = match self.ip_version {
+            IpVersion::V4 | IpVersion::Mapped => MTU_MIN,
+            IpVersion::V6 => MTU_MIN_V6,
+        };
+        match mtu >= least {
+            true => Ok(mtu),
+            false => Err(bad(option)),
+        }
+    }
+
     fn address(&self, option: &OptionLine) -> Result<IpAddr, Problem> {
         let address: IpAddr = value(option)?;
-        match address.is_ipv6() == (self.ip_version == IpVersion::V6) {
+        let is_a_host_s = match address {
+            IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+        };
+        // The address of another version than the run's is for runs of that version.
+        match is_a_host_s && address.is_ipv6() == (self.ip_version == IpVersion::V6) {
             true => Ok(address),
-            // The address of another version than the run's is for runs of that version.
             false => Err(bad(option)),
         }
     }
 }
 
-/// Does a script that names no IP version mean IPv6? Then it has such an address, or a message that only ICMPv6 has.
-fn is_for_v6(script: &Script) -> bool {
-    let has_address = script.options.iter().any(|option| {
-        let is_address = matches!(
-            option.name.as_str(),
-            "local_ip" | "remote_ip" | "gateway_ip"
-        );
-        is_address && value::<Ipv6Addr>(option).is_ok()
-    });
-    let has_message = script.events.iter().any(|event| match &event.action {
-        Action::Packet(packet) => match &packet.body {
-            Body::Icmp(message) => {
-                let (kind, code) = (&message.kind, message.code.as_deref());
-                let exists = |is_v6| icmp_names::find(kind, code, is_v6).is_some();
-                exists(true) && !exists(false)
-            }
-            _ => false,
-        },
-        _ => false,
-    });
-    has_address || has_message
+/// The version that a script runs with, if the options that it gives can be heeded; one that nobody knows is for the run
+/// to skip.
+pub fn check(script: &Script, asked: Option<IpVersion>) -> Result<IpVersion, Problem> {
+    let mut names = script.options.iter().map(|option| option.name.as_str());
+    match names.all(|name| HEEDED.contains(&name)) {
+        true => Config::of(script, Dialect::guess(script), asked).map(|config| config.ip_version),
+        false => Version::of(script, asked).map(|version| version.version),
+    }
+}
+
+/// The version that a script runs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub version: IpVersion,
+    /// It is the one that was asked for, and nothing in the script says so: the network is the driver's.
+    is_asked: bool,
+}
+
+impl Version {
+    /// What a script says counts more than what is asked for: its option, then its addresses, then messages that only
+    /// one version has. A script that says nothing is for IPv4.
+    pub fn of(script: &Script, asked: Option<IpVersion>) -> Result<Version, Problem> {
+        let of_packets = |is_v6| match (is_v6, asked) {
+            (true, _) => IpVersion::V6,
+            (false, Some(IpVersion::Mapped)) => IpVersion::Mapped,
+            (false, _) => IpVersion::V4,
+        };
+        let is_version = |o: &&OptionLine| o.name == "ip_version";
+        let option = script.options.iter().rfind(is_version);
+        let stated = match option.map(ip_version).transpose()? {
+            Some(version) => Some(version),
+            None => has_addresses_of_v6(script).map(of_packets),
+        };
+        let implied = has_messages_of_v6(script).map(of_packets);
+        let (version, is_asked) = match (stated, implied, asked) {
+            (Some(version), ..) => (version, false),
+            (None, Some(implied), Some(asked)) => (implied, implied == asked),
+            (None, None, Some(asked)) => (asked, true),
+            (None, implied, None) => (implied.unwrap_or(IpVersion::V4), false),
+        };
+        Ok(Version { version, is_asked })
+    }
+}
+
+/// The IP version of a script's addresses, if it gives any.
+fn has_addresses_of_v6(script: &Script) -> Option<bool> {
+    let is_address =
+        |o: &&OptionLine| matches!(o.name.as_str(), "local_ip" | "remote_ip" | "gateway_ip");
+    let mut addresses = script.options.iter().filter(is_address);
+    let first = addresses.find_map(|option| value::<IpAddr>(option).ok());
+    first.map(|address| address.is_ipv6())
+}
+
+/// The IP version of a script's ICMP messages, if it has one that the other version has not.
+fn has_messages_of_v6(script: &Script) -> Option<bool> {
+    script.events.iter().find_map(|event| {
+        let Action::Packet(packet) = &event.action else {
+            return None;
+        };
+        let Body::Icmp(message) = &packet.body else {
+            return None;
+        };
+        let (kind, code) = (&message.kind, message.code.as_deref());
+        let exists = |is_v6| icmp_names::find(kind, code, is_v6).is_some();
+        (exists(true) != exists(false)).then(|| exists(true))
+    })
 }
 
 fn ip_version(option: &OptionLine) -> Result<IpVersion, Problem> {
-    match option.value.as_deref() {
-        Some("ipv4") => Ok(IpVersion::V4),
-        Some("ipv6") => Ok(IpVersion::V6),
-        Some("ipv4-mapped-ipv6" | "ipv4_mapped_ipv6") => Ok(IpVersion::Mapped),
-        _ => Err(bad(option)),
-    }
+    let named = option.value.as_deref().and_then(IpVersion::named);
+    named.ok_or_else(|| bad(option))
 }
 
 fn profile(option: &OptionLine) -> Result<&'static str, Problem> {
@@ -287,7 +394,27 @@ fn value<T: std::str::FromStr>(option: &OptionLine) -> Result<T, Problem> {
 
 fn bad(option: &OptionLine) -> Problem {
     let what = format!("the option `{option}` cannot be heeded");
-    Problem::new(option.place.0, what, "this option", HINT)
+    Problem::new(option.place.0, what, "this option", hint(&option.name))
+}
+
+/// What an option may say.
+fn hint(option: &str) -> &'static str {
+    match option {
+        "ip_version" => "it is ipv4, ipv6 or ipv4-mapped-ipv6",
+        "local_ip" | "remote_ip" | "gateway_ip" | "local_linklocal_ip" | "gateway_linklocal_ip" => {
+            "it is the address of a host, of the IP version that the script runs with"
+        }
+        "netmask_ip" => "it is a mask whose ones come first, as in 255.255.0.0",
+        "bind_port" | "connect_port" => "it is a port from 1 to 65535",
+        "mtu" => "it is a number of bytes from 68, or for IPv6 from 1280, to 65535",
+        "tolerance_usecs" | "tcp_ts_tick_usecs" => {
+            "it is a number of microseconds up to 4294967295"
+        }
+        "non_fatal" => "it is packet, syscall or both with a comma between",
+        "define" => "it is NAME=VALUE",
+        "profile" => "it is rfc, linux or freebsd",
+        _ => "no run knows it",
+    }
 }
 
 /// The address after this one.
@@ -295,5 +422,108 @@ fn next(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(a) => Ipv4Addr::from(u32::from(a) ^ 3).into(),
         IpAddr::V6(a) => Ipv6Addr::from(u128::from(a) ^ 3).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packetdrill::{Definitions, parse};
+
+    fn script(lines: &str) -> Script {
+        let text = format!("{lines}\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n");
+        script_of(&text)
+    }
+
+    fn script_of(text: &str) -> Script {
+        let name = std::path::Path::new("test.pkt");
+        parse(text.as_bytes(), name, &Definitions::default()).expect("a script")
+    }
+
+    fn version(script: &Script, asked: Option<IpVersion>) -> IpVersion {
+        Version::of(script, asked)
+            .expect("it can be heeded")
+            .version
+    }
+
+    #[test]
+    fn what_a_script_says_of_its_version_counts_more_than_what_is_asked() {
+        use IpVersion::{Mapped, V4, V6};
+        let message = |message: &str| {
+            let text = format!("0 close(3) = 0\n+0 < icmp {message} [1:1(0)]\n");
+            script_of(&text)
+        };
+        for (script, none, asked_v4, asked_v6, asked_mapped) in [
+            (script(""), V4, V4, V6, Mapped),
+            (script("--ip_version=ipv4"), V4, V4, V4, V4),
+            (script("--ip_version=ipv6"), V6, V6, V6, V6),
+            (
+                script("--ip_version=ipv4_mapped_ipv6"),
+                Mapped,
+                Mapped,
+                Mapped,
+                Mapped,
+            ),
+            (script("--remote_ip=192.0.2.9"), V4, V4, V4, Mapped),
+            (script("--local_ip=fd00::9"), V6, V6, V6, V6),
+            (message("unreachable frag_needed"), V4, V4, V4, Mapped),
+            (message("packet_too_big"), V6, V6, V6, V6),
+            (message("unreachable port_unreachable"), V4, V4, V6, Mapped),
+        ] {
+            assert_eq!(version(&script, None), none, "{script}");
+            assert_eq!(version(&script, Some(V4)), asked_v4, "{script}");
+            assert_eq!(version(&script, Some(V6)), asked_v6, "{script}");
+            assert_eq!(version(&script, Some(Mapped)), asked_mapped, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_segment_is_as_long_with_ipv6_when_that_is_asked_for() {
+        let of = |lines: &str, asked| {
+            Config::of(&script(lines), Dialect::Google, asked).expect("it can be heeded")
+        };
+        assert_eq!(of("", None).mtu, 1500);
+        assert_eq!(of("", Some(IpVersion::Mapped)).mtu, 1500);
+        assert_eq!(of("", Some(IpVersion::V6)).mtu, 1520);
+        assert_eq!(of("--mtu=1300", Some(IpVersion::V6)).mtu, 1300);
+        assert_eq!(of("--ip_version=ipv6", Some(IpVersion::V6)).mtu, 1500);
+    }
+
+    #[test]
+    fn an_option_that_says_what_cannot_be_is_refused_with_a_hint() {
+        for (lines, hint) in [
+            ("--ip_version=ipv5", "ipv4-mapped-ipv6"),
+            ("--mtu=67", "from 68"),
+            ("--mtu=65536", "65535"),
+            ("--mtu", "from 68"),
+            ("--ip_version=ipv6\n--mtu=1279", "from 1280"),
+            ("--local_ip=abc", "address"),
+            ("--local_ip=0.0.0.0", "of a host"),
+            ("--remote_ip=224.0.0.1", "of a host"),
+            ("--remote_ip=255.255.255.255", "of a host"),
+            ("--ip_version=ipv6\n--remote_ip=ff02::1", "of a host"),
+            (
+                "--ip_version=ipv6\n--local_ip=192.0.2.1",
+                "of the IP version",
+            ),
+            ("--netmask_ip=255.0.255.0", "ones come first"),
+            ("--bind_port=0", "from 1"),
+            ("--connect_port=65536", "65535"),
+            ("--tolerance_usecs=-1", "microseconds"),
+            ("--tcp_ts_tick_usecs=4294967296", "microseconds"),
+            ("--non_fatal=everything", "packet, syscall"),
+            ("--profile=plan9", "rfc, linux or freebsd"),
+            ("--define=NAME", "NAME=VALUE"),
+        ] {
+            let problem = check(&script(lines), None).expect_err(lines);
+            assert!(problem.hint.contains(hint), "{lines}: {}", problem.hint);
+        }
+        for lines in [
+            "--mtu=68",
+            "--ip_version=ipv6\n--mtu=1280",
+            "--nobody_knows=1",
+        ] {
+            assert!(check(&script(lines), None).is_ok(), "{lines}");
+        }
     }
 }

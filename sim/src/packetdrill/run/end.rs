@@ -21,10 +21,14 @@ impl<S: Subject> Run<'_, S> {
         let envelope = self.remote.envelope(&IpInfo::default());
         if let Some(mut bytes) = farewell.and_then(|reset| build::tcp(&envelope, &reset)) {
             build::mark_evil(&mut bytes);
+            self.record.said(self.now, &bytes);
             self.subject.receive(self.now, &bytes);
         }
         self.settle()?;
         let what = self.subject.end();
+        if let Some(trace) = self.subject.trace() {
+            self.record.traced(self.now, trace);
+        }
         let last = &self.script.events[self.script.events.len() - 1];
         what.map_err(|what| Failure::new(last.place.0, what))
     }

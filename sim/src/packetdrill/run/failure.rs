@@ -52,6 +52,14 @@ impl Failure {
         }
     }
 
+    /// The same, with this part of what came underlined.
+    pub fn marked(mut self, mark: impl Into<String>) -> Failure {
+        if let Some(compared) = &mut self.compared {
+            compared.mark = mark.into();
+        }
+        self
+    }
+
     /// A packet that differs in a field.
     pub fn different(
         span: Span,

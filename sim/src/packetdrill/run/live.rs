@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use stack::checksum::checksum;
+use stack::checksum::{Sum, checksum};
 use thiserror::Error;
 use xenemu::abi::Instant;
 
@@ -14,6 +14,8 @@ const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const TCP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
+/// Where a datagram's checksum is.
+const UDP_SUM: usize = 6;
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 
@@ -24,6 +26,16 @@ pub struct Live {
     pub bytes: Vec<u8>,
     pub ip: Ip,
     pub transport: Transport,
+    /// The datagram that it is, even if what that carries is taken for a segment.
+    pub udp: Option<Udp>,
+}
+
+/// A datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Udp {
+    pub ports: Ports,
+    /// Where in the packet the text is.
+    pub text: Range<usize>,
 }
 
 /// Fields of an IP header, of either version.
@@ -78,6 +90,8 @@ pub enum NotAPacket {
     Checksum,
     #[error("the TCP header's length is out of range")]
     DataOffset,
+    #[error("the checksum of what it carries is wrong")]
+    Sum,
 }
 
 impl Live {
@@ -88,9 +102,23 @@ impl Live {
             6 => ipv6(&bytes)?,
             _ => return Err(NotAPacket::Version),
         };
+        let mut datagram = None;
         let transport = match ip.protocol {
-            TCP => Transport::Tcp(tcp(&bytes, start, None)?),
-            UDP => in_udp(&bytes, start),
+            // A part of a packet is nothing that a line could mean.
+            _ if is_fragment(&bytes) => Transport::Other,
+            TCP => {
+                let segment = tcp(&bytes, start, None)?;
+                sum_holds(&bytes, start, &ip)?;
+                Transport::Tcp(segment)
+            }
+            UDP => {
+                // RFC 768: zero says that there is no sum.
+                if be16(&bytes, start + UDP_SUM)? != 0 {
+                    sum_holds(&bytes, start, &ip)?;
+                }
+                datagram = Some(udp(&bytes, start)?);
+                in_udp(&bytes, start)
+            }
             _ => Transport::Other,
         };
         Ok(Live {
@@ -98,6 +126,7 @@ impl Live {
             bytes,
             ip,
             transport,
+            udp: datagram,
         })
     }
 
@@ -117,6 +146,17 @@ impl Live {
     /// A segment's text.
     pub fn text(&self, tcp: &Tcp) -> &[u8] {
         &self.bytes[tcp.text.clone()]
+    }
+}
+
+/// The sum over pseudo-header, header and text: the one of TCP's and UDP's own that a receiver would check.
+fn sum_holds(bytes: &[u8], start: usize, ip: &Ip) -> Result<(), NotAPacket> {
+    let payload = &bytes[start..];
+    let mut sum = Sum::pseudo(ip.source, ip.destination, ip.protocol, payload.len());
+    sum.add(payload);
+    match sum.finish() {
+        0 => Ok(()),
+        _ => Err(NotAPacket::Sum),
     }
 }
 
@@ -176,15 +216,30 @@ fn ipv6(bytes: &[u8]) -> Result<(Ip, usize), NotAPacket> {
     Ok((ip, IPV6_HEADER))
 }
 
-/// Text of a datagram that can be a segment is one: scripts have no other use of UDP.
-fn in_udp(bytes: &[u8], start: usize) -> Transport {
-    let ports = || {
-        Ok::<Ports, NotAPacket>(Ports {
+/// Is it an IPv4 packet of which there is more? IPv6 says so in a header of its own, which is no transport.
+fn is_fragment(bytes: &[u8]) -> bool {
+    const MORE_OR_OFFSET: u16 = 0x3fff;
+    bytes[0] >> 4 == 4 && be16(bytes, 6).is_ok_and(|word| word & MORE_OR_OFFSET != 0)
+}
+
+fn udp(bytes: &[u8], start: usize) -> Result<Udp, NotAPacket> {
+    let len = usize::from(be16(bytes, start + 4)?);
+    if len < UDP_HEADER || start + len != bytes.len() {
+        return Err(NotAPacket::Length);
+    }
+    Ok(Udp {
+        ports: Ports {
             source: be16(bytes, start)?,
             destination: be16(bytes, start + 2)?,
-        })
-    };
-    let segment = ports().and_then(|ports| tcp(bytes, start + UDP_HEADER, Some(ports)));
+        },
+        text: start + UDP_HEADER..bytes.len(),
+    })
+}
+
+/// Text of a datagram that can be a segment may be one.
+fn in_udp(bytes: &[u8], start: usize) -> Transport {
+    let ports = udp(bytes, start).map(|datagram| datagram.ports);
+    let segment = ports.and_then(|ports| tcp(bytes, start + UDP_HEADER, Some(ports)));
     segment.map_or(Transport::Other, Transport::Tcp)
 }
 
@@ -209,4 +264,57 @@ fn tcp(bytes: &[u8], start: usize, udp: Option<Ports>) -> Result<Tcp, NotAPacket
         options: start + TCP_HEADER..start + header_len,
         text: start + header_len..bytes.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packetdrill::run::build::{self, Envelope};
+
+    fn packet(source: &str, destination: &str, udp: Option<Ports>) -> Vec<u8> {
+        let envelope = Envelope {
+            source: source.parse().expect("an address"),
+            destination: destination.parse().expect("an address"),
+            tos: 0,
+            ttl: 64,
+            flow_label: 0,
+        };
+        let segment = build::Tcp {
+            ports: Ports {
+                source: 1,
+                destination: 2,
+            },
+            seq: 3,
+            ack: 4,
+            flags: Flags::ACK,
+            window: 5,
+            urgent: 0,
+            options: vec![1; 4],
+            len: 8,
+            udp,
+        };
+        build::tcp(&envelope, &segment).expect("a short packet")
+    }
+
+    #[test]
+    fn a_segment_of_which_any_bit_is_flipped_is_none() {
+        let ports = Ports {
+            source: 9,
+            destination: 8,
+        };
+        for (source, destination, header) in
+            [("192.0.2.1", "192.0.2.2", 20), ("fd00::1", "fd00::2", 40)]
+        {
+            for udp in [None, Some(ports)] {
+                let whole = packet(source, destination, udp);
+                assert!(Live::parse(Instant(0), whole.clone()).is_ok());
+                for bit in header * 8..whole.len() * 8 {
+                    let mut other = whole.clone();
+                    other[bit / 8] ^= 0x80 >> (bit % 8);
+                    let read = Live::parse(Instant(0), other);
+                    assert!(read.is_err(), "{source} {udp:?}: bit {bit}");
+                }
+            }
+        }
+    }
 }

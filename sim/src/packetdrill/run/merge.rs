@@ -90,6 +90,7 @@ impl Joined {
             at: last.at,
             bytes,
             ip: self.first.ip,
+            udp: None,
             transport: Transport::Tcp(tcp),
         }
     }

@@ -39,6 +39,8 @@ pub mod wire_options;
 pub mod xen;
 
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -53,7 +55,7 @@ use self::blocks::Sample;
 use self::calling::Pending;
 use self::calls::Files;
 use self::clock::Clock;
-use self::config::{Config, Dialect};
+use self::config::{Config, Dialect, IpVersion};
 use self::failure::Failure;
 use self::live::Live;
 use self::record::Record;
@@ -76,6 +78,8 @@ const SECOND: u64 = 1_000_000_000;
 const GRACE: u64 = 2 * SECOND;
 /// How long a packet is waited for whose time nobody says, and a call that may block as long as it likes.
 const PATIENCE: u64 = 24 * 3_600 * SECOND;
+/// How many octets may go over the wire in one script: the longest of both suites needs a hundredth of it.
+const OCTETS_MAX: u64 = 64 << 20;
 /// How often a stack may have more to do at one and the same instant.
 const TURNS_MAX: u32 = 10_000;
 
@@ -88,6 +92,8 @@ pub struct RunOptions {
     /// The profile of the stack under test; without one, that of the system that the script was written for, or `rfc`.
     pub profile: Option<String>,
     pub path: Path,
+    /// The IP version of scripts that name none.
+    pub ip_version: Option<IpVersion>,
 }
 
 /// The stack's way to the network.
@@ -102,9 +108,8 @@ pub enum Path {
 
 /// Runs a script from its first event to its end, against the stack of this testbed.
 pub fn run(script: &Script, options: &RunOptions) -> Verdict {
-    let profile = options.profile.as_deref();
     match options.path {
-        Path::Raw => run_on(script, profile, |making| {
+        Path::Raw => run_on(script, options, |making| {
             Ok::<_, Infallible>(raw::Raw::new(
                 making.config,
                 making.profile,
@@ -112,7 +117,7 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
                 making.seed,
             ))
         }),
-        Path::Xen => run_on(script, profile, |making| {
+        Path::Xen => run_on(script, options, |making| {
             let seed = u64::from_le_bytes(*making.seed.first_chunk().expect("32 bytes"));
             xen::Xen::new(
                 making.config,
@@ -127,10 +132,10 @@ pub fn run(script: &Script, options: &RunOptions) -> Verdict {
 
 /// Runs a script from its first event to its end, against the stack that `make` makes; that it cannot skips the script.
 ///
-/// The profile is named as in [`RunOptions::profile`].
+/// The path is for `make` to heed.
 pub fn run_on<S: Subject, E: Display>(
     script: &Script,
-    profile: Option<&str>,
+    options: &RunOptions,
     make: impl FnOnce(Making<'_>) -> Result<S, E>,
 ) -> Verdict {
     let dialect = Dialect::guess(script);
@@ -144,11 +149,11 @@ pub fn run_on<S: Subject, E: Display>(
         let what = format!("it uses what cannot be run: {}", unknown.join(", "));
         return Verdict::skipped(Failure::new(script.events[0].place.0, what));
     }
-    let config = match Config::of(script, dialect) {
+    let config = match Config::of(script, dialect, options.ip_version) {
         Ok(config) => config,
         Err(problem) => return Verdict::skipped(problem.into()),
     };
-    let name = profile.unwrap_or(config.profile);
+    let name = options.profile.as_deref().unwrap_or(config.profile);
     let profile = Profile::named(name).expect("the command line offers only profiles that exist");
     let profile = with_the_address_at_once(profile);
     let personality = match name {
@@ -180,6 +185,8 @@ fn with_the_address_at_once(mut profile: Profile) -> Profile {
 /// A script on its way.
 struct Run<'s, S> {
     script: &'s Script,
+    /// The event whose turn it is.
+    place: Span,
     config: Config,
     personality: Personality,
     environment: Environment,
@@ -205,6 +212,7 @@ impl<'s, S: Subject> Run<'s, S> {
     ) -> Run<'s, S> {
         Run {
             script,
+            place: script.events[0].place.0,
             remote: Remote::new(&config),
             config,
             personality,
@@ -265,6 +273,7 @@ impl<'s, S: Subject> Run<'s, S> {
     }
 
     fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
+        self.place = event.place.0;
         match &event.action {
             Action::Packet(packet) if packet.direction == Direction::Out => {
                 return self.expect(event, packet);
@@ -293,6 +302,23 @@ impl<'s, S: Subject> Run<'s, S> {
 
     /// Lets the stack do all that is due now, and collects what it sends.
     fn exhaust(&mut self) -> Result<(), Failure> {
+        for _ in 0..TURNS_MAX {
+            self.turn()?;
+            if self
+                .subject
+                .poll_at(self.now)
+                .is_none_or(|at| at > self.now)
+            {
+                return Ok(());
+            }
+            // What is due may be the call that blocks: it gives up.
+            self.ask_pending()?;
+        }
+        let what = "the stack does not come to rest: it always has more to do at once";
+        Err(Failure::new(self.where_it_is(), what))
+    }
+
+    fn turn(&mut self) -> Result<(), Failure> {
         let Run {
             subject,
             sent,
@@ -300,24 +326,30 @@ impl<'s, S: Subject> Run<'s, S> {
             now,
             ..
         } = self;
-        for _ in 0..TURNS_MAX {
-            subject.run(*now, &mut |packet| {
-                record.sent(*now, &packet);
-                sent.extend(Live::parse(*now, packet));
-            });
-            if subject.poll_at(*now).is_none_or(|at| at > *now) {
-                return Ok(());
+        let mut broken = None;
+        subject.run(*now, &mut |packet| {
+            record.sent(*now, &packet);
+            match Live::parse(*now, packet) {
+                Ok(live) => sent.push_back(live),
+                Err(why) => broken = broken.or(Some(why)),
             }
+        });
+        if let Some(why) = broken {
+            let what = format!("the stack sent what is no packet: {why}");
+            return Err(Failure::new(self.where_it_is(), what));
         }
-        let what = "the stack does not come to rest: it always has more to do at once";
-        Err(Failure::new(self.place(), what))
+        if self.record.octets() > OCTETS_MAX {
+            let what = format!("more than {} MiB went over the wire", OCTETS_MAX >> 20);
+            return Err(Failure::new(self.where_it_is(), what));
+        }
+        Ok(())
     }
 
     /// Where a failure is that no event causes.
-    fn place(&self) -> Span {
+    fn where_it_is(&self) -> Span {
         match &self.pending {
             Some(pending) => pending.call.place.0,
-            None => self.script.events[0].place.0,
+            None => self.place,
         }
     }
 

@@ -5,14 +5,21 @@ use xenemu::abi::Instant;
 use super::failure::Failure;
 use super::live::Live;
 use super::merge::Joined;
+use super::remote::Protocol;
 use super::subject::Subject;
 use super::{GRACE, PATIENCE, Run, build, check, icmp_names};
-use crate::packetdrill::ast::Event;
+use crate::packetdrill::ast::{Action, Event};
 use crate::packetdrill::icmp::{Echoed, Icmp};
 use crate::packetdrill::ip::IpInfo;
 use crate::packetdrill::packet::{Body, Direction, Packet};
 use crate::packetdrill::tcp::{Segment, Sequence, Start};
 use crate::packetdrill::time::When;
+
+/// What a message is about that does not say it.
+const NOTHING: Sequence = Sequence {
+    start: Start::Relative(0),
+    len: 0,
+};
 
 impl<S: Subject> Run<'_, S> {
     pub(super) fn inject(&mut self, event: &Event, packet: &Packet) -> Result<(), Failure> {
@@ -27,7 +34,11 @@ impl<S: Subject> Run<'_, S> {
                 build::tcp(&self.remote.envelope(&packet.ip), &live)
             }
             Body::Icmp(message) => self.icmp(event, message, &packet.ip)?,
-            Body::Udp(_) => return Err(fail("UDP by itself cannot be sent".into())),
+            Body::Udp(datagram) => {
+                let ports = self.remote.inbound_datagram(datagram);
+                let ports = ports.map_err(|why| fail(why.to_string()))?;
+                build::datagram(&self.remote.envelope(&packet.ip), ports, datagram.len)
+            }
         };
         let Some(mut bytes) = bytes else {
             return Err(fail(format!(
@@ -58,18 +69,25 @@ impl<S: Subject> Run<'_, S> {
                 message.kind
             ))
         })?;
-        let nothing = Sequence {
-            start: Start::Relative(0),
-            len: 0,
+        let segment = |sequence: &Sequence, udp| {
+            let segment = self.remote.complained_of(sequence, udp);
+            segment.map(build::Quoted::Segment)
         };
-        let (sequence, udp) = match &message.echoed {
-            None => (&nothing, None),
-            Some(Echoed::Tcp { sequence, udp }) => (sequence, *udp),
-            Some(Echoed::Udp(_) | Echoed::Raw(_)) => {
-                return Err(fail("only segments can be complained about".into()));
+        let datagram = |len| {
+            let ports = self.remote.complained_of_datagram();
+            ports.map(|ports| build::Quoted::Datagram { ports, len })
+        };
+        let about = match &message.echoed {
+            None if self.remote.protocol() == Protocol::Udp => datagram(0),
+            None => segment(&NOTHING, None),
+            Some(Echoed::Tcp { sequence, udp }) => segment(sequence, *udp),
+            Some(Echoed::Udp(len)) => datagram(*len),
+            Some(Echoed::Raw(_)) => {
+                return Err(fail(
+                    "only segments and datagrams can be complained about".into(),
+                ));
             }
         };
-        let about = self.remote.complained_of(sequence, udp);
         let about = about.map_err(|why| fail(why.to_string()))?;
         let (to, from) = (self.remote.envelope(info), self.remote.envelope_back());
         Ok(build::icmp(&to, named, message.mtu, &from, &about))
@@ -82,18 +100,17 @@ impl<S: Subject> Run<'_, S> {
             Some(to) => to.plus(tolerance + GRACE),
             None => self.now.plus(PATIENCE),
         };
-        let (segment, live) = match &packet.body {
-            Body::Tcp(segment) if packet.outer.is_empty() => {
-                (segment, self.whole(event, segment, limit)?)
-            }
+        let live = match &packet.body {
+            Body::Tcp(segment) if packet.outer.is_empty() => self.whole(event, segment, limit)?,
+            Body::Udp(_) if packet.outer.is_empty() => self.next_sent(event, limit)?,
             _ => {
-                let what = "only segments without other headers can be waited for";
+                let what = "only segments and datagrams without other headers can be waited for";
                 return Err(Failure::new(event.place.0, what));
             }
         };
-        let differs = self.compare(event, packet, segment, &live);
+        let differs = self.compare(event, packet, &live);
         if !window.holds(live.at, tolerance) {
-            differs.and_then(|()| Err(self.untimely(event, &live, tolerance)))?;
+            differs.and_then(|()| Err(self.untimely(event, packet, &live, tolerance)))?;
         } else if !self.config.lenient_packets {
             differs?;
         }
@@ -101,26 +118,35 @@ impl<S: Subject> Run<'_, S> {
         Ok(())
     }
 
-    fn compare(
-        &mut self,
-        event: &Event,
-        packet: &Packet,
-        segment: &Segment,
-        live: &Live,
-    ) -> Result<(), Failure> {
-        let Some(tcp) = live.tcp() else {
-            unreachable!("only segments are of the connection under test");
+    fn compare(&mut self, event: &Event, packet: &Packet, live: &Live) -> Result<(), Failure> {
+        let ip = check::seen(&packet.ip, live);
+        let (difference, body) = match (&packet.body, live.tcp(), &live.udp) {
+            (Body::Udp(said), _, Some(udp)) if self.remote.protocol() == Protocol::Udp => {
+                let (difference, got) = check::datagram(said, live, udp);
+                (difference, Body::Udp(got))
+            }
+            (Body::Tcp(said), Some(tcp), _) if self.remote.protocol() == Protocol::Tcp => {
+                let mut got = self.remote.outbound(live, tcp, said, &self.config);
+                // What nobody asked for is not shown beside what was asked for.
+                got.window = got.window.filter(|_| said.window.is_some());
+                let difference = check::segment(said, &got, live, tcp, self.subject.layout());
+                (difference, Body::Tcp(got))
+            }
+            _ => {
+                let got = match self.remote.protocol() {
+                    Protocol::Tcp => "a segment",
+                    Protocol::Udp => "a datagram",
+                };
+                let what = format!("the packet is of another protocol: {got} came");
+                return Err(Failure::compared(event.place.0, what, packet, got));
+            }
         };
-        let mut got = self.remote.outbound(live, tcp, segment, &self.config);
-        // What nobody asked for is not shown beside what was asked for.
-        got.window = got.window.filter(|_| segment.window.is_some());
-        let difference = check::segment(segment, &got, live, tcp, self.subject.layout())
-            .or_else(|| check::marks(&packet.ip, live, &mut self.remote));
+        let difference = difference.or_else(|| check::marks(&packet.ip, &ip, &mut self.remote));
         let got = Packet {
             direction: Direction::Out,
             outer: Vec::new(),
-            ip: IpInfo::default(),
-            body: Body::Tcp(got),
+            ip,
+            body,
         };
         let text = got.to_string();
         self.record.received(live.at, &text);
@@ -133,28 +159,22 @@ impl<S: Subject> Run<'_, S> {
         }
     }
 
-    fn untimely(&self, event: &Event, live: &Live, tolerance: u64) -> Failure {
-        let due = match event.when {
-            When::Within(..) | When::AfterWithin(..) => {
-                let window = self.clock.resolve(event.when);
-                let to = window.to.unwrap_or(window.from);
-                format!(
-                    "{}~{}",
-                    self.clock.script_time(window.from),
-                    self.clock.script_time(to)
-                )
+    fn untimely(&self, event: &Event, packet: &Packet, live: &Live, tolerance: u64) -> Failure {
+        let window = self.clock.resolve(event.when);
+        let from = self.clock.script_time(window.from);
+        let due = match (event.when, window.to) {
+            (When::Within(..) | When::AfterWithin(..), Some(to)) => {
+                format!("{from}~{}", self.clock.script_time(to))
             }
-            _ => {
-                let due = self.clock.resolve(event.when).from;
-                self.clock.script_time(due).to_string()
-            }
+            _ => from.to_string(),
         };
-        let at = self.clock.script_time(live.at);
+        let at = self.clock.script_time(live.at).to_string();
         let ms = tolerance / 1_000_000;
         let what = format!(
             "the packet came at the wrong time: expected at {due} (give or take {ms} ms), sent at {at}"
         );
-        Failure::new(event.place.0, what)
+        let (expected, got) = (format!("{due} {packet}"), format!("{at} {packet}"));
+        Failure::compared(event.place.0, what, expected, got).marked(at)
     }
 
     /// The next packet of the connection under test, with what continues it while the script's is longer.
@@ -180,16 +200,26 @@ impl<S: Subject> Run<'_, S> {
 
     /// The next packet of the connection under test, waited for up to a moment.
     fn next_sent(&mut self, event: &Event, limit: Instant) -> Result<Live, Failure> {
+        let mut others = 0;
         loop {
             while let Some(live) = self.sent.pop_front() {
                 if self.remote.owns(&live) {
                     return Ok(live);
                 }
+                others += 1;
             }
             if !self.step(limit)? {
-                let waited = self.clock.script_time(limit.min(self.now.max(limit)));
+                let waited = self.clock.script_time(limit);
                 let what = format!("no packet came, and none would by {waited}");
-                return Err(Failure::new(event.place.0, what));
+                let expected = match &event.action {
+                    Action::Packet(packet) => packet.to_string(),
+                    _ => String::new(),
+                };
+                let got = match others {
+                    0 => "nothing".to_owned(),
+                    _ => format!("nothing, and {others} that are not of the connection under test"),
+                };
+                return Err(Failure::compared(event.place.0, what, expected, got));
             }
         }
     }

@@ -11,12 +11,13 @@ use thiserror::Error;
 
 use super::build::{self, Envelope};
 use super::config::{Config, Dialect};
-use super::live::{Live, Tcp};
+use super::live::{Live, Tcp, Udp};
 use super::stamps::Stamps;
 use super::wire_options;
 use crate::packetdrill::flags::Flags;
 use crate::packetdrill::ip::{Ecn, IpInfo};
 use crate::packetdrill::options::Options;
+use crate::packetdrill::packet::Datagram;
 use crate::packetdrill::tcp::{Ports, Segment, Sequence, Start};
 use crate::packetdrill::tcp_option::TcpOption;
 
@@ -36,6 +37,13 @@ enum Phase {
     Connecting,
     /// Both ends are known.
     Open,
+}
+
+/// What the socket under test speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Tcp,
+    Udp,
 }
 
 /// Why an inbound packet cannot be made from what the script says.
@@ -58,6 +66,7 @@ pub struct Remote {
     connect_port: u16,
     dialect: Dialect,
     scaled_echoes: bool,
+    protocol: Protocol,
     phase: Option<Phase>,
     /// The script's number of the descriptor under test; a child that nobody accepted yet has none.
     descriptor: Option<i64>,
@@ -88,6 +97,7 @@ impl Remote {
             connect_port: config.connect_port,
             dialect: config.dialect,
             scaled_echoes: config.scaled_echoes,
+            protocol: Protocol::Tcp,
             phase: None,
             descriptor: None,
             ports: Ports {
@@ -111,15 +121,22 @@ impl Remote {
     }
 
     /// A socket was made: it is under test now.
-    pub fn made(&mut self, descriptor: i64) {
+    pub fn made(&mut self, descriptor: i64, protocol: Protocol) {
         self.begin(Phase::Idle { bound: false });
+        self.protocol = protocol;
         self.descriptor = Some(descriptor);
     }
 
-    /// The socket was bound.
-    pub fn bound(&mut self, descriptor: i64) {
+    /// What the socket under test speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The socket was bound to a port.
+    pub fn bound(&mut self, descriptor: i64, port: u16) {
         if self.is_idle(descriptor) {
             self.phase = Some(Phase::Idle { bound: true });
+            self.bind_port = port;
         }
     }
 
@@ -130,11 +147,11 @@ impl Remote {
         }
     }
 
-    /// The socket connects: its SYN tells the port and the sequence number.
-    pub fn connecting(&mut self, descriptor: i64) {
+    /// The socket connects to a port: its first packet tells its own, and the sequence number.
+    pub fn connecting(&mut self, descriptor: i64, port: u16) {
         if self.is_idle(descriptor) {
             self.phase = Some(Phase::Connecting);
-            self.ports.destination = self.connect_port;
+            self.connect_port = port;
         }
     }
 
@@ -201,9 +218,38 @@ impl Remote {
         }
     }
 
+    /// The ports of a datagram of the script; what it says of them counts.
+    pub fn inbound_datagram(&mut self, datagram: &Datagram) -> Result<Ports, Unsayable> {
+        match (self.protocol, self.phase) {
+            (_, None) | (Protocol::Tcp, _) => return Err(Unsayable::NoSocket),
+            (Protocol::Udp, Some(Phase::Idle { bound: true })) => {
+                self.phase = Some(Phase::Open);
+                self.ports = Ports {
+                    source: self.bind_port,
+                    destination: FIRST_CALLER,
+                };
+            }
+            (Protocol::Udp, Some(Phase::Open)) => {}
+            (Protocol::Udp, Some(_)) => return Err(Unsayable::NoPeer),
+        }
+        Ok(datagram.ports.unwrap_or(Ports {
+            source: self.ports.destination,
+            destination: self.ports.source,
+        }))
+    }
+
+    /// The ports of a datagram that an ICMP message complains about: one of the stack's.
+    pub fn complained_of_datagram(&self) -> Result<Ports, Unsayable> {
+        match (self.protocol, self.phase) {
+            (Protocol::Udp, Some(Phase::Open)) => Ok(self.ports),
+            _ => Err(Unsayable::NoPeer),
+        }
+    }
+
     /// A segment of the script with live numbers.
     pub fn inbound(&mut self, segment: &Segment) -> Result<build::Tcp, Unsayable> {
         match self.phase {
+            _ if self.protocol == Protocol::Udp => return Err(Unsayable::NoSocket),
             None => return Err(Unsayable::NoSocket),
             Some(Phase::Listening) => self.call(),
             Some(Phase::Idle { bound: true }) if self.dialect == Dialect::Nplab => self.call(),
@@ -285,7 +331,7 @@ impl Remote {
         sequence: &Sequence,
         udp: Option<Ports>,
     ) -> Result<build::Tcp, Unsayable> {
-        if self.phase != Some(Phase::Open) {
+        if self.phase != Some(Phase::Open) || self.protocol != Protocol::Tcp {
             return Err(Unsayable::NoPeer);
         }
         let seq = match sequence.start {
@@ -317,10 +363,13 @@ impl Remote {
 
     /// Is this live packet of the connection under test? The first one tells its port and sequence number.
     pub fn owns(&mut self, live: &Live) -> bool {
-        let Some(tcp) = live.tcp() else { return false };
         if (live.ip.source, live.ip.destination) != (self.local, self.remote) {
             return false;
         }
+        if self.protocol == Protocol::Udp {
+            return live.udp.as_ref().is_some_and(|udp| self.owns_datagram(udp));
+        }
+        let Some(tcp) = live.tcp() else { return false };
         let is_syn = tcp.flags.contains(Flags::SYN);
         match self.phase {
             Some(Phase::Connecting) if is_syn && tcp.ports.destination == self.connect_port => {
@@ -337,6 +386,18 @@ impl Remote {
             self.acked = Some(tcp.ack);
         }
         true
+    }
+
+    fn owns_datagram(&mut self, udp: &Udp) -> bool {
+        match self.phase {
+            Some(Phase::Connecting) if udp.ports.destination == self.connect_port => {
+                self.phase = Some(Phase::Open);
+                self.ports = udp.ports;
+                true
+            }
+            Some(Phase::Open) => udp.ports == self.ports,
+            _ => false,
+        }
     }
 
     /// A live segment in the script's words; `said` is what the script expects in its place.
@@ -425,7 +486,7 @@ impl Remote {
 
     /// A reset that ends the connection under test, if both its ends are known.
     pub fn farewell(&self) -> Option<build::Tcp> {
-        if self.phase != Some(Phase::Open) {
+        if self.phase != Some(Phase::Open) || self.protocol == Protocol::Udp {
             return None;
         }
         let (seq, ack) = self.sent.unwrap_or((self.acked.unwrap_or(0), 0));

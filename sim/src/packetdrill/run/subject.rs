@@ -49,6 +49,10 @@ pub trait Subject {
     fn resume(&mut self, now: Instant) -> Option<Answer>;
     /// The script is over; `Err`: what is left that should not be.
     fn end(&mut self) -> Result<(), String>;
+    /// The hash of what happened inside it that neither packets nor answers show, if it keeps a trace.
+    fn trace(&self) -> Option<u128> {
+        None
+    }
     /// What commands see of it.
     fn host(&mut self) -> &mut dyn Host;
     /// Which liberties its segments have from what scripts say.

@@ -1,7 +1,7 @@
 //! Whole scripts against a whole stack: what a script says is what happens, or it fails where it differs.
 
 use super::verdict::{Ending, Verdict};
-use super::{Path, RunOptions, expected, run};
+use super::{Path, RunOptions, expected, run, run_on};
 use crate::packetdrill::{Definitions, Loaded, parse};
 
 fn verdict(source: &str) -> Verdict {
@@ -159,6 +159,66 @@ fn bytes_that_are_only_counted_take_no_memory() {
 }
 
 #[test]
+fn what_goes_over_the_wire_has_a_bound() {
+    let line = "+0 < P. 1:65001(65000) ack 1 win 65535\n";
+    let (at, what) = failure(&server(&line.repeat(2_000)));
+    assert_eq!(what, "more than 64 MiB went over the wire");
+    // 64 MiB of them, behind the nine lines before.
+    assert_eq!(at, 9 + (64 << 20) / 65_040);
+}
+
+#[test]
+fn a_failure_shows_both_sides_and_underlines_what_differs() {
+    for (line, shown) in [
+        (
+            "+0 > [ect0] P. 1:101(100) ack 1",
+            "  expected  > (ect0) P. 1:101(100) ack 1
+       got  > (noecn) P. 1:101(100) ack 1
+               ^^^^^
+",
+        ),
+        (
+            "+.5 > P. 1:101(100) ack 1",
+            "  expected  0.600000 > P. 1:101(100) ack 1
+       got  0.100000 > P. 1:101(100) ack 1
+            ^^^^^^^^
+",
+        ),
+        (
+            "+0 close(4) = -1 EBADF",
+            "  expected  close(4) = -1 EBADF
+       got  close(4) = 0
+                     ^^^
+",
+        ),
+        (
+            "+0 > P. 1:101(100) ack 1\n+0 > . 101:101(0) ack 1",
+            "  expected  > . 101:101(0) ack 1
+       got  > P. 1:101(100) ack 1
+              ^^
+",
+        ),
+        (
+            "+0 > P. 1:101(100) ack 1\n+0 < . 1:1(0) ack 101 win 9\n+0 > . 101:101(0) ack 1",
+            "  expected  > . 101:101(0) ack 1\n       got  nothing\n  so far:",
+        ),
+        (
+            "+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN}], 1, 0) = 1",
+            "  expected  POLLIN\n       got  POLLOUT\n",
+        ),
+    ] {
+        let source = server(&format!("+0 write(4, ..., 100) = 100\n{line}\n"));
+        let verdict = verdict(&source);
+        let Ending::Failed(failure) = verdict.ending else {
+            panic!("it fails: {line}");
+        };
+        let name = std::path::Path::new("x.pkt");
+        let text = failure.text(name, &source, &verdict.ladder, "again");
+        assert!(text.contains(shown), "{text}");
+    }
+}
+
+#[test]
 fn an_announced_failure_is_a_success_and_its_absence_a_failure() {
     passes("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n// Failure: it is open\n+0 close(3) = -1");
     let source = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n// Failure: none\n+0 close(3) = 0";
@@ -173,6 +233,38 @@ fn a_run_is_the_same_each_time() {
     assert_eq!(one, other);
     let another = verdict(&server("+0 write(4, ..., 4000) = 4000\n"));
     assert_ne!(one.hash, another.hash);
+}
+
+#[test]
+fn on_rings_the_hash_is_also_of_what_the_machine_did() {
+    use super::subject::{Making, Subject};
+    use super::xen::{NoMachine, Xen};
+
+    let source = server("+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n");
+    let name = std::path::Path::new("test.pkt");
+    let script = parse(source.as_bytes(), name, &Definitions::default()).expect("a script");
+    // Somebody looks into the guest before the script begins, which no packet and no answer shows.
+    let hash = |looks: bool| {
+        let verdict = run_on(&script, &RunOptions::default(), |making: Making<'_>| {
+            let seed = u64::from_le_bytes(*making.seed.first_chunk().expect("32 bytes"));
+            let mut xen = Xen::new(
+                making.config,
+                making.profile,
+                making.personality,
+                seed,
+                making.now,
+            )?;
+            if looks {
+                assert!(xen.host().sockets().is_empty());
+            }
+            Ok::<_, NoMachine>(xen)
+        });
+        assert_eq!(verdict.ending, Ending::Passed);
+        (verdict.hash, verdict.packets)
+    };
+    let (quiet, looked) = (hash(false), hash(true));
+    assert_eq!(quiet.1.len(), looked.1.len());
+    assert_ne!(quiet.0, looked.0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Verdict {
             hash: record.hash(),
             ladder: record.ladder().cloned().collect(),
             simulated,
-            packets: record.packets().to_vec(),
+            packets: record.into_packets(),
         }
     }
 

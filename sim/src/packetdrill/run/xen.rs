@@ -28,6 +28,7 @@ use xenemu::{
 use super::config::Config;
 use super::subject::Subject;
 use crate::packetdrill::environment::{Failure, Host, NoSuchSetting, RouteChange};
+use crate::trace::{Author, Raw, TraceHash};
 
 const OURS: Mac = Mac([0x02, 0, 0, 0, 0, 0x01]);
 const GATEWAY: Mac = Mac([0x02, 0, 0, 0, 0, 0x02]);
@@ -65,6 +66,8 @@ pub struct Xen {
     /// What has left by the uplink and was not handed over.
     sent: RefCell<Vec<Vec<u8>>>,
     frames: u64,
+    /// All that the machine reported: hypercalls, grants, rings, the guest's own events.
+    trace: RefCell<TraceHash>,
 }
 
 impl Xen {
@@ -101,6 +104,7 @@ impl Xen {
             driven: Cell::new(started),
             sent: RefCell::default(),
             frames: 0,
+            trace: RefCell::default(),
         };
         let create = Action::Create(domain(config), factory(config, profile, desk));
         xen.act(started, create);
@@ -138,11 +142,10 @@ impl Xen {
         self.machine.borrow().next_event()
     }
 
-    /// Takes what the machine hands out. What it reports is not looked at: the script judges packets and answers.
+    /// Takes what the machine hands out.
     fn collect(&self) {
+        self.report(self.driven.get());
         let mut machine = self.machine.borrow_mut();
-        let mut records = Vec::new();
-        machine.drain_events(self.driven.get(), &mut records);
         while let Some((_, _, frame)) = machine.transmit() {
             let Ok(frame) = ethernet::Frame::parse(&frame.bytes) else {
                 continue;
@@ -151,6 +154,23 @@ impl Xen {
             if matches!(frame.ethertype(), EtherType::IPV4 | EtherType::IPV6) {
                 self.sent.borrow_mut().push(frame.payload().to_vec());
             }
+        }
+    }
+
+    /// Takes what the machine reports from before a moment. Only its hash is kept: the script judges packets and
+    /// answers.
+    fn report(&self, before: Time) {
+        let mut records = Vec::new();
+        self.machine.borrow_mut().drain_events(before, &mut records);
+        let mut trace = self.trace.borrow_mut();
+        for record in &records {
+            trace.update(&Raw {
+                at: record.at,
+                author: Author::Node(0),
+                seq: record.seq,
+                source: record.source,
+                payload: &record.payload,
+            });
         }
     }
 
@@ -309,10 +329,15 @@ impl Subject for Xen {
     /// The domain is destroyed, and has to leave nothing behind.
     fn end(&mut self) -> Result<(), String> {
         let left = self.machine.borrow_mut().destroy_all();
+        self.report(Time::MAX);
         match left == LeakReport::default() {
             true => Ok(()),
             false => Err(format!("the domain left something behind: {left:?}")),
         }
+    }
+
+    fn trace(&self) -> Option<u128> {
+        Some(self.trace.borrow().digest())
     }
 
     fn host(&mut self) -> &mut dyn Host {
@@ -360,5 +385,43 @@ impl Host for Xen {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = self.ask(self.last(), |_, stack| stack.out_of_window_icmps());
         vec![("TcpExtOutOfWindowIcmps", count)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packetdrill::run::config::{Dialect, IpVersion};
+
+    /// The trace of a machine that has booted and was then used like this.
+    fn trace(used: impl FnOnce(&mut Xen)) -> Option<u128> {
+        let config = Config::new(Dialect::Google, IpVersion::V4);
+        let profile = Rc::new(Profile::default());
+        let begin = Instant(2 * BOOT);
+        let mut xen = Xen::new(&config, profile, Personality::posix(), 7, begin).expect("it boots");
+        used(&mut xen);
+        xen.end().expect("nothing is left");
+        xen.trace()
+    }
+
+    #[test]
+    fn when_something_came_and_how_long_it_was_is_in_the_trace() {
+        let sent = |at: u64, len: usize| {
+            trace(|xen| xen.receive(Instant(2 * BOOT + at), &vec![0x45; len]))
+        };
+        let whole = sent(1, 24);
+        assert!(whole.is_some());
+        assert_eq!(sent(1, 24), whole);
+        assert_ne!(sent(1, 25), whole);
+        assert_ne!(sent(2, 24), whole);
+    }
+
+    #[test]
+    fn what_no_packet_shows_is_in_the_trace() {
+        let quiet = trace(|_| {});
+        let asked = trace(|xen| {
+            xen.ask(Instant(2 * BOOT), |_, _| ());
+        });
+        assert_ne!(quiet, asked, "the doorbell is a write to xenstore");
     }
 }

@@ -25,6 +25,12 @@ pub const WORDS: &[Word] = &[
     .with(&[&[
         prop("from", Local, "the local port, such as \":4000\", or address and port"),
         prop("fails", Errno, "it must fail with this error"),
+        default(
+            "fast-open",
+            Bool,
+            "#false",
+            "RFC 7413: asks for a cookie; who has one does not wait, and what is sent first goes in the SYN (the domain says: tcp fast-open=\"client\")",
+        ),
     ]]),
     Word::new(
         "connect-start",

@@ -30,6 +30,11 @@ pub const SETTINGS: &[Prop] = &[
         "1MiB",
         "how much may wait to be sent; what does not fit is dropped",
     ),
+    prop(
+        "mark",
+        Bytes,
+        "when more would wait, packets of ECN-capable senders are marked (RFC 3168); without it none is",
+    ),
     default(
         "loss",
         Percent,
@@ -52,10 +57,48 @@ pub const CHANGES: &[Prop] = &[
     prop("jitter", Duration, "variation of the delay"),
     prop("rate", Rate, "bits a second"),
     prop("queue", Bytes, "how much may wait to be sent"),
+    prop("mark", Bytes, "how much may wait unmarked"),
     prop("loss", Percent, "probability of loss"),
     prop("duplicate", Percent, "probability of a copy"),
     prop("reorder", Percent, "probability of overtaking"),
     prop("corrupt", Percent, "probability of a flipped bit"),
+];
+
+/// Settings of a domain's TCP: each is one of `stack::profile::settings`.
+pub const TCP: &[Prop] = &[
+    prop(
+        "congestion",
+        Choice(&["cubic", "reno"]),
+        "the congestion controller (RFC 9438, RFC 5681)",
+    ),
+    prop(
+        "ecn",
+        Choice(&["off", "passive", "active"]),
+        "congestion notification (RFC 3168): not at all, if the peer asks, or connections ask for it",
+    ),
+    prop(
+        "fast-open",
+        Choice(&["off", "client", "server", "both"]),
+        "who may send data in a SYN (RFC 7413): its connects with fast-open=#true, its listeners' peers",
+    ),
+    prop(
+        "mtu-probing",
+        Choice(&["off", "after-black-hole", "always"]),
+        "find out what a path takes without ICMP (RFC 4821)",
+    ),
+    prop(
+        "rack",
+        Bool,
+        "find losses by time (RFC 8985), not by counting",
+    ),
+    prop("sack", Bool, "selective acknowledgements (RFC 2018)"),
+    prop(
+        "syn-cookies",
+        Choice(&["never", "when-full", "always"]),
+        "when a listener answers a SYN without keeping it (RFC 4987)",
+    ),
+    prop("timestamps", Bool, "timestamps (RFC 7323)"),
+    prop("window-scaling", Bool, "windows above 64 KiB (RFC 7323)"),
 ];
 
 const EXITS: super::Kind = Choice(&["destroy", "restart", "preserve"]);
@@ -189,6 +232,23 @@ pub const WORDS: &[Word] = &[
         &[arg("key=value", KeyValue)],
         "A word more for the guest's command line, such as \"port=8080\".",
     ),
+    Word::new(
+        "tcp",
+        &[Place::Domain],
+        &[],
+        "Settings of its stack's TCP, over those of its profile.",
+    )
+    .with(&[TCP]),
+    Word::new(
+        "md5",
+        &[Place::Domain],
+        &[],
+        "A key that it shares with a peer: all TCP segments between them are signed (RFC 2385), and others are not listened to.",
+    )
+    .with(&[&[
+        required("peer", Ip, "whose address it is"),
+        required("key", Key, "the key, up to 80 characters without spaces"),
+    ]]),
     Word::new(
         "schedule",
         &[Place::Machine],

@@ -101,6 +101,7 @@ pub const LINK_EVENTS: &[&str] = &[
     "enqueued",
     "lost",
     "queue-full",
+    "marked",
     "duplicated",
     "corrupted",
     "reordered",

@@ -111,6 +111,8 @@ pub enum Kind {
     Epoch,
     /// `key=value`
     KeyValue,
+    /// A key of RFC 2385.
+    Key,
     /// A segment in tcpdump's notation.
     Segment,
     /// A path on a web server.
@@ -263,7 +265,7 @@ const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Prop {
 /// The guests that come with evilbit.
 #[cfg(not(feature = "zoo"))]
 pub const GUESTS: &[&str] = &[
-    "empty", "echo", "discard", "chargen", "http", "script", "raw",
+    "empty", "echo", "discard", "chargen", "http", "script", "raw", "router",
 ];
 /// The guests that come with evilbit, and the zoo's.
 #[cfg(feature = "zoo")]
@@ -275,6 +277,7 @@ pub const GUESTS: &[&str] = &[
     "http",
     "script",
     "raw",
+    "router",
     "http-2014",
     "script-no-final-check",
 ];

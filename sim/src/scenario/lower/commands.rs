@@ -189,7 +189,17 @@ impl Lower<'_> {
 
     fn connect(&mut self, node: &Node, name: String) -> Option<Command> {
         let remote = node.text(1).to_owned();
+        let fast = node.prop_bool("fast-open").expect("default");
         match (node.prop_string("fails"), node.prop_string("from")) {
+            (Some(_), None) if fast => {
+                self.problem(
+                    node.prop_span("fast-open"),
+                    "a connect that does not wait cannot be seen to fail".into(),
+                    "not with fails=",
+                    "leave fast-open= out, or let a recv fail",
+                );
+                None
+            }
             (Some(_), Some(_)) => {
                 self.problem(
                     node.prop_span("from"),
@@ -203,6 +213,11 @@ impl Lower<'_> {
                 name,
                 remote,
                 error,
+            }),
+            (None, local) if fast => Some(Command::ConnectFast {
+                name,
+                remote,
+                local: local.unwrap_or_default(),
             }),
             (None, local) => Some(Command::Connect {
                 name,

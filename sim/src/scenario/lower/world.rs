@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stack::profile::settings;
 use xenemu::Time;
 
 use super::{Lower, one_of};
@@ -12,6 +13,7 @@ use crate::plan::{
 };
 use crate::scenario::node::{Node, as_probability};
 use crate::scenario::units;
+use crate::scenario::value::Value;
 use crate::site;
 
 /// The longest Ethernet frame that a link carries, without its check sequence.
@@ -105,6 +107,8 @@ impl Lower<'_> {
                 "vif" => plan.vifs.push(vif(child)),
                 "site" => self.site(child, &mut plan),
                 "arg" => self.arg(child, &mut plan),
+                "tcp" => self.tcp(child, &mut plan),
+                "md5" => self.md5(child, &mut plan),
                 other => unreachable!("{other} is a word of a domain without a meaning"),
             }
         }
@@ -169,12 +173,45 @@ impl Lower<'_> {
 
     fn arg(&mut self, node: &Node, plan: &mut DomainPlan) {
         let (key, value) = node.text(0).split_once('=').expect("the checker saw the =");
-        if plan.args.insert(key.into(), value.into()).is_some() {
+        self.put_arg(plan, node.arg_span(0), key.into(), value);
+    }
+
+    fn put_arg(&mut self, plan: &mut DomainPlan, span: Span, key: String, value: &str) {
+        let message = format!("the argument `{key}` is given twice");
+        if plan.args.insert(key, value.into()).is_some() {
+            self.problem(span, message, "again here", "keep one of them");
+        }
+    }
+
+    fn tcp(&mut self, node: &Node, plan: &mut DomainPlan) {
+        self.has_a_tcp(node, plan);
+        let written: Vec<&str> = node.word.props().map(|p| p.name).collect();
+        for name in written.into_iter().filter(|name| node.wrote(name)) {
+            let value = match node.prop(name) {
+                Some(Value::Bool(true)) => "on",
+                Some(Value::Bool(false)) => "off",
+                _ => node.prop_text(name).expect("it was written"),
+            };
+            let key = format!("{}{name}", settings::PREFIX);
+            self.put_arg(plan, node.prop_span(name), key, value);
+        }
+    }
+
+    fn md5(&mut self, node: &Node, plan: &mut DomainPlan) {
+        self.has_a_tcp(node, plan);
+        let peer = node.prop_text("peer").expect("required");
+        let key = format!("{}{}{peer}", settings::PREFIX, settings::MD5);
+        let value = node.prop_text("key").expect("required");
+        self.put_arg(plan, node.prop_span("peer"), key, value);
+    }
+
+    fn has_a_tcp(&mut self, node: &Node, plan: &DomainPlan) {
+        if matches!(plan.guest.as_str(), "raw" | "router" | "empty") {
             self.problem(
-                node.arg_span(0),
-                format!("the argument `{key}` is given twice"),
-                "again here",
-                "keep one of them",
+                node.span,
+                format!("a guest {:?} has no TCP", plan.guest),
+                "not here",
+                "a raw peer writes each option itself, as in <mss 1460,sackOK>; a router and an empty guest have no connections",
             );
         }
     }
@@ -295,6 +332,7 @@ impl Lower<'_> {
             jitter: node.prop_number("jitter"),
             rate: node.prop_number("rate").map(Some),
             queue: node.prop_number("queue"),
+            mark: node.prop_number("mark").map(Some),
             loss,
             duplicate: node.prop_probability("duplicate"),
             reorder: node.prop_probability("reorder"),
@@ -367,6 +405,7 @@ fn apply(change: &LinkChange, to: &mut LinkSettings) {
     to.jitter = change.jitter.unwrap_or(to.jitter);
     to.rate = change.rate.unwrap_or(to.rate);
     to.queue = change.queue.unwrap_or(to.queue);
+    to.mark = change.mark.unwrap_or(to.mark);
     to.loss = change.loss.unwrap_or(to.loss);
     to.duplicate = change.duplicate.unwrap_or(to.duplicate);
     to.reorder = change.reorder.unwrap_or(to.reorder);

@@ -35,7 +35,7 @@ pub const SECTIONS: &[Section] = &[
     domain "store" guest="echo" { vif ip6="2001:db8::3/64"; }
 }
 switch "patch-panel"
-link "rack" "patch-panel" delay="20ms" rate="10Mbit" loss="0.5%""#,
+link "rack" "patch-panel" delay="20ms" rate="10Mbit" mark="15KiB""#,
     },
     Section {
         title: "In a machine",
@@ -53,7 +53,13 @@ link "rack" "patch-panel" delay="20ms" rate="10Mbit" loss="0.5%""#,
         title: "In a domain",
         place: Place::Domain,
         only: None,
-        example: "",
+        example: r#"machine "rack" {
+    domain "router" guest="script" profile="freebsd" {
+        vif ip="10.0.0.3/24"
+        tcp ecn="active" congestion="reno" timestamps=#false
+        md5 peer="10.0.0.9" key="secret"
+    }
+}"#,
     },
     Section {
         title: "In a schedule",
@@ -195,6 +201,8 @@ Guests:
     script    does what `on` tells it, with the sockets of its own TCP/IP stack
     raw       a peer without a stack: sends and awaits single packets, all of
               them with the evil bit set
+    router    forwards between the networks of its addresses; arg "mtu=1300"
+              makes its way on narrow, and arg "errors=off" a black hole
     empty     boots, and does nothing
 
 Units, read exactly:

@@ -52,7 +52,7 @@ fn a_word_at_the_wrong_place_is_told_its_place() {
         "tcp flags=\"S\"",
         1,
         "`tcp` does not stand in the top of the file",
-        "it stands in an `expect`",
+        "or in an `expect`",
     );
     refused(
         "at \"1s\" { on \"devil\" { connect \"c\" \"10.0.0.2:80\"; } }",
@@ -347,6 +347,46 @@ fn guests_do_what_they_can() {
     let many =
         "at \"1s\" { on \"reader\" { udp \"u\"; send-to \"u\" \"10.0.0.2:7\" \"x\" count=2; } }";
     refused(many, 63, "goes with a pattern", "pattern=N");
+}
+
+#[test]
+fn a_domain_s_tcp_is_set_as_it_can_be() {
+    let with = |guest: &str, words: &str| {
+        format!("machine \"m\" {{ domain \"d\" guest=\"{guest}\" {{ {words}; }} }}")
+    };
+    let refused_in =
+        |words: &str, column, message, hint| refused(&with("echo", words), column, message, hint);
+    refused_in(
+        "tcp enc=\"active\"",
+        45,
+        "no property `enc`",
+        "did you mean `ecn`?",
+    );
+    refused_in(
+        "tcp ecn=\"activ\"",
+        45,
+        "not possible",
+        "did you mean `active`?",
+    );
+    refused_in("tcp sack=\"on\"", 45, "neither #true", "#true or #false");
+    refused_in(
+        "tcp sack=#true; tcp sack=#false",
+        61,
+        "`tcp.sack` is given twice",
+        "keep one",
+    );
+    refused_in(
+        "md5 peer=\"10.0.0.2\" key=\"a b\"",
+        61,
+        "is not a key",
+        "without spaces",
+    );
+    refused(
+        &with("raw", "tcp sack=#true"),
+        40,
+        "has no TCP",
+        "writes each option itself",
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::plan::{Action, At, Count, Loss, Matcher, OnExit, Probability, Scope, SnapshotPart};
 use stack::app::command::Command;
+use stack::profile::TcpProfile;
 
 const WORLD: &str = r#"scenario "test" { about "a test" }
 machine "ec2" { domain "blog" guest="echo" { vif ip="10.0.0.2/24" } }
@@ -42,6 +43,38 @@ link "m" "ec2""#,
     assert!(plan.machines[0].domains[0].args.is_empty());
     let unknown = WORLD.replace("guest=\"echo\"", "guest=\"echo\" profile=\"minix\"");
     assert!(read(&unknown).is_err());
+}
+
+#[test]
+fn settings_of_tcp_are_words_of_the_command_line() {
+    let text = WORLD.replace(
+        "vif ip=\"10.0.0.9/24\"",
+        "vif ip=\"10.0.0.9/24\"; tcp ecn=\"active\" sack=#false; md5 peer=\"10.0.0.2\" key=\"secret\"",
+    );
+    let plan = read(&text).unwrap_or_else(|report| panic!("{report}"));
+    let said: Vec<String> = plan.machines[1].domains[0]
+        .args
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let expected = ["tcp.ecn=active", "tcp.md5.10.0.0.2=secret", "tcp.sack=off"];
+    assert_eq!(said, expected);
+}
+
+/// Whatever the language lets through, the kernel boots with.
+#[test]
+fn every_setting_of_tcp_is_one_that_the_kernel_takes() {
+    for setting in language::declarations::TCP {
+        let values: &[&str] = match setting.kind {
+            language::Kind::Choice(values) => values,
+            language::Kind::Bool => &["on", "off"],
+            other => panic!("{} is a {other:?}", setting.name),
+        };
+        for value in values {
+            let taken = TcpProfile::default().set(setting.name, value);
+            assert_eq!(taken, Some(()), "{}={value}", setting.name);
+        }
+    }
 }
 
 #[test]

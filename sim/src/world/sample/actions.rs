@@ -62,6 +62,7 @@ impl Sampler {
             jitter: Some(settings.jitter),
             rate: Some(settings.rate),
             queue: Some(settings.queue),
+            mark: Some(settings.mark),
             loss: Some(settings.loss),
             duplicate: Some(settings.duplicate),
             reorder: Some(settings.reorder),

@@ -6,7 +6,7 @@
 use stack::app::command::Command;
 
 use super::Sampler;
-use super::places::NETWORK;
+use super::places::{NETWORK, OTHER_NETWORK};
 use crate::plan::*;
 use crate::scenario::language::{GUESTS, Place, commands_of};
 use crate::world::schedule::domains;
@@ -75,7 +75,12 @@ impl Sampler {
     /// A connection is opened, used, and perhaps closed.
     fn call(&mut self, remote: String) -> Vec<Command> {
         let (name, local) = (self.socket(), self.local());
-        let mut commands = match self.below(5) {
+        let mut commands = match self.below(6) {
+            5 => vec![Command::ConnectFast {
+                name: name.clone(),
+                remote,
+                local,
+            }],
             0 => {
                 let error = self.errno();
                 return vec![Command::ConnectFails {
@@ -123,6 +128,13 @@ impl Sampler {
     fn talk(&mut self, name: &str, commands: &mut Vec<Command>) {
         if self.percent(30) {
             commands.push(self.option(name.to_owned()));
+        }
+        // Whoever waits first may wait until the world is over.
+        if self.percent(50) {
+            commands.push(Command::SendPattern {
+                name: name.to_owned(),
+                len: self.spread(1, 30_000),
+            });
         }
         for _ in 0..self.below(5) {
             commands.push(self.turn(name.to_owned()));
@@ -346,16 +358,16 @@ impl Sampler {
         }
     }
 
-    /// A domain's address and guest; sometimes nobody's.
+    /// A domain's address and guest; sometimes one that it does not have, or nobody's.
     fn host(&mut self, plan: &Plan) -> (String, String) {
         let domains: Vec<&DomainPlan> = domains(plan).collect();
         let n = self.below(domains.len() as u64);
-        match self.percent(95) {
-            true => (
-                format!("{NETWORK}.{}", 2 + n),
-                domains[n as usize].guest.clone(),
-            ),
-            false => (format!("{NETWORK}.99"), String::new()),
+        let guest = domains[n as usize].guest.clone();
+        match self.below(20) {
+            0 => (format!("{NETWORK}.99"), String::new()),
+            // For whoever is not on it himself, behind a router.
+            1 => (format!("{OTHER_NETWORK}.{}", 2 + n), guest),
+            _ => (format!("{NETWORK}.{}", 2 + n), guest),
         }
     }
 

@@ -1,15 +1,22 @@
 //! Where it happens: machines, the domains on them, switches, and links with all their vices.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stack::profile::settings;
 use xenemu::Time;
 
 use super::super::impair::LEAST_DELAY;
 use super::{Sampler, domain, empty, link};
 use crate::plan::*;
+use crate::scenario::AUTO_CIDR;
+use crate::scenario::language::Kind;
+use crate::scenario::language::declarations::TCP;
 
 /// The network that all domains are on.
 pub(super) const NETWORK: &str = "10.0.0";
+/// One that routers and some others are on too.
+pub(super) const OTHER_NETWORK: &str = "10.0.1";
 
 impl Sampler {
     /// Machines with domains, and perhaps a switch.
@@ -30,6 +37,14 @@ impl Sampler {
                 }
             }
             plan.machines.push(machine);
+        }
+        if self.percent(80) {
+            // It takes two to have a packet that a queue may mark.
+            let ecn = format!("{}ecn", settings::PREFIX);
+            let domains = plan.machines.iter_mut().flat_map(|m| &mut m.domains);
+            for domain in domains {
+                domain.args.insert(ecn.clone(), "active".into());
+            }
         }
         if plan.machines.len() == 1 || self.percent(50) {
             let name = "switch".into();
@@ -53,22 +68,65 @@ impl Sampler {
         if self.percent(20) {
             domain.args.insert("port".into(), "8007".into());
         }
+        if self.percent(20) {
+            self.tcp_settings(&mut domain.args);
+        }
         if domain.guest.starts_with("http") {
             domain.site = Some(site());
         }
         let mut ip = vec![format!("{NETWORK}.{host}/24")];
+        let mut gateways = Vec::new();
+        if self.percent(40) {
+            gateways.push(format!("{NETWORK}.1"));
+        }
+        if domain.guest == "router" {
+            // Whoever has a gateway has this one; if there are two, they quarrel.
+            ip.extend([NETWORK, OTHER_NETWORK].map(|network| format!("{network}.1/24")));
+            domain.args.insert("mtu".into(), "600".into());
+            if self.percent(20) {
+                domain.args.insert("errors".into(), "off".into());
+            }
+        } else if self.percent(20) {
+            ip.push(format!("{OTHER_NETWORK}.{host}/24"));
+        }
         if self.percent(10) {
             ip.push(format!("2001:db8::{host}/64"));
+        }
+        if self.percent(10) {
+            ip.push(AUTO_CIDR.into());
+        }
+        if ip.iter().any(|ip| ip.contains(':')) && self.percent(50) {
+            gateways.push("2001:db8::1".into());
         }
         domain.vifs[0] = VifPlan {
             mac: self.percent(20).then_some([0x02, 0, 0, 0, 1, host as u8]),
             ip,
-            gateway: self.percent(20).then(|| format!("{NETWORK}.1")),
+            gateway: (!gateways.is_empty()).then(|| gateways.join(" ")),
             sg: self.percent(50),
             csum: self.percent(50),
             map_tx: self.percent(50),
         };
         domain
+    }
+
+    /// Some of what can be said of a domain's TCP, and sometimes a key that it shares with a neighbour, who may know
+    /// nothing of it.
+    fn tcp_settings(&mut self, args: &mut BTreeMap<String, String>) {
+        for setting in TCP {
+            let values: &[&str] = match setting.kind {
+                Kind::Choice(values) => values,
+                _ => &["on", "off"],
+            };
+            if self.percent(40) {
+                let name = format!("{}{}", settings::PREFIX, setting.name);
+                args.insert(name, self.one_of(values).to_owned());
+            }
+        }
+        if self.percent(20) {
+            let peer = format!("{NETWORK}.{}", 2 + self.below(4));
+            let name = format!("{}{}{peer}", settings::PREFIX, settings::MD5);
+            args.insert(name, self.one_of(&["evil", "secret"]).to_owned());
+        }
     }
 
     /// A switch to one of dom0's actors at one of a domain's first calls.
@@ -138,6 +196,7 @@ impl Sampler {
                 self.one_of(&rates)
             },
             queue: self.one_of(&[2_000, 4_000, 16_384, 65_536]),
+            mark: self.one_of(&[None, Some(0), Some(0), Some(0), Some(3_000)]),
             loss: self.loss(),
             duplicate: self.rare(&[0, 0, 100_000]),
             reorder: self.reorder(),

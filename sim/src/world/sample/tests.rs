@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use stack::app::command::{Command, WORDS as COMMANDS};
+use stack::profile::{TcpProfile, settings};
 
 use super::*;
+use crate::scenario::language::declarations::TCP;
 use crate::scenario::language::{Block, Place, Word, words};
 
 /// What a plan cannot say in other words than these: they leave no mark in a world.
@@ -68,12 +70,56 @@ fn every_word_of_the_language_is_said_in_some_world() {
     assert_eq!(unsaid, []);
 }
 
+#[test]
+fn every_way_to_an_address_and_a_gateway_of_version_6_is_taken_in_some_world() {
+    let worlds = worlds();
+    let domains = || worlds.iter().flat_map(crate::world::schedule::domains);
+    let vifs = || domains().flat_map(|domain| &domain.vifs);
+    let ip = |ip: &str| vifs().any(|vif| vif.ip.iter().any(|own| own.starts_with(ip)));
+    assert!(ip("2001:db8::") && ip(crate::scenario::AUTO_CIDR));
+    let gateways = |n| vifs().any(|vif| vif.gateway.iter().any(|g| g.split(' ').count() == n));
+    assert!(gateways(1) && gateways(2));
+}
+
+/// Whether a packet is ever marked depends on every detail of the stack; here it can be.
+#[test]
+fn some_world_has_a_queue_that_marks_and_two_who_understand_marks() {
+    let ecn = format!("{}ecn", settings::PREFIX);
+    let speaks = |domain: &&DomainPlan| domain.args.get(&ecn).is_some_and(|how| how == "active");
+    let marks = |link: &LinkPlan| link.settings.iter().any(|s| s.mark.is_some());
+    let both = |plan: &Plan| {
+        let speakers = crate::world::schedule::domains(plan).filter(speaks).count();
+        speakers >= 2 && plan.links.iter().any(marks)
+    };
+    assert!(worlds().iter().any(both));
+}
+
+#[test]
+fn every_setting_of_tcp_is_made_in_some_world_and_the_kernel_takes_it() {
+    let worlds = worlds();
+    let args = || {
+        let domains = worlds.iter().flat_map(crate::world::schedule::domains);
+        domains.flat_map(|domain| &domain.args)
+    };
+    for setting in TCP {
+        let name = format!("{}{}", settings::PREFIX, setting.name);
+        assert!(args().any(|(key, _)| *key == name), "{name}");
+    }
+    for (key, value) in args() {
+        if let Some(name) = key.strip_prefix(settings::PREFIX) {
+            let mut profile = TcpProfile::default();
+            assert_eq!(profile.set(name, value), Some(()), "{key}={value}");
+        }
+    }
+}
+
 /// A word at a place.
 type Said = (Place, &'static str);
 
 /// The words that a scenario would need to say this plan.
 fn say(plan: &Plan) -> Vec<Said> {
     let mut said = vec![(Place::Top, "scenario"), (Place::Top, "machine")];
+    let md5 = format!("{}{}", settings::PREFIX, settings::MD5);
     let mut say = |is: bool, place, word| said.extend(is.then_some((place, word)));
     say(!plan.switches.is_empty(), Place::Top, "switch");
     say(!plan.links.is_empty(), Place::Top, "link");
@@ -87,7 +133,12 @@ fn say(plan: &Plan) -> Vec<Said> {
             say(true, Place::Machine, "domain");
             say(!domain.vifs.is_empty(), Place::Domain, "vif");
             say(domain.site.is_some(), Place::Domain, "site");
-            say(!domain.args.is_empty(), Place::Domain, "arg");
+            let keys = || domain.args.keys();
+            let key = |key: &String| key.starts_with(&md5);
+            let setting = |key: &String| key.starts_with(settings::PREFIX);
+            say(keys().any(key), Place::Domain, "md5");
+            say(keys().any(|k| setting(k) && !key(k)), Place::Domain, "tcp");
+            say(keys().any(|k| !setting(k)), Place::Domain, "arg");
         }
     }
     for link in &plan.links {

@@ -102,7 +102,17 @@ impl<S: TcpIp> Script<S> {
                 remote,
                 local,
             } => {
-                let stream = self.start(&remote, &local)?;
+                let stream = self.start(&remote, &local, &[])?;
+                stream.connected().await.map_err(say)?;
+                self.keep(name, Named::Stream(Rc::new(stream)))
+            }
+            ConnectFast {
+                name,
+                remote,
+                local,
+            } => {
+                let fast = [SocketOption::FastOpenConnect(true)];
+                let stream = self.start(&remote, &local, &fast)?;
                 stream.connected().await.map_err(say)?;
                 self.keep(name, Named::Stream(Rc::new(stream)))
             }
@@ -127,7 +137,7 @@ impl<S: TcpIp> Script<S> {
                 remote,
                 local,
             } => {
-                let stream = self.start(&remote, &local)?;
+                let stream = self.start(&remote, &local, &[])?;
                 self.keep(name, Named::Stream(Rc::new(stream)))
             }
             ConnectWait { name } => {
@@ -275,8 +285,14 @@ impl<S: TcpIp> Script<S> {
         }
     }
 
-    fn start(&self, remote: &str, local: &str) -> Result<TcpStream<S>, String> {
-        TcpStream::start(&self.os, local_address(&self.os, local)?, address(remote)?).map_err(say)
+    fn start(
+        &self,
+        remote: &str,
+        local: &str,
+        options: &[SocketOption],
+    ) -> Result<TcpStream<S>, String> {
+        let (local, remote) = (local_address(&self.os, local)?, address(remote)?);
+        TcpStream::start_with(&self.os, local, remote, options).map_err(say)
     }
 
     /// Gives a socket its name; a socket that had it before is closed.

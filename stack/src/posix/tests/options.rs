@@ -221,14 +221,15 @@ fn the_ip_header_is_as_the_application_wants_it_but_for_its_two_bits_of_ecn() {
     };
     lab.value(0, write(client, 10));
     assert_eq!(header(&mut lab, 0), [(0, 64)]);
-    lab.set(0, client, Level::Ip, "IP_TOS", 0xE3);
+    // Expedited forwarding (RFC 3246): all three of its upper bits and of its lower ones matter.
+    lab.set(0, client, Level::Ip, "IP_TOS", 0xBB);
     lab.set(0, client, Level::Ip, "IP_TTL", 6);
     lab.set(0, client, Level::Tcp, "TCP_NODELAY", 1);
     lab.value(0, write(client, 10));
-    assert_eq!(header(&mut lab, 0), [(0xE0, 6)]);
+    assert_eq!(header(&mut lab, 0), [(0xB8, 6)]);
     lab.set(0, client, Level::Ip, "IP_TTL", -1);
     lab.value(0, write(client, 10));
-    assert_eq!(header(&mut lab, 0), [(0xE0, 64)]);
+    assert_eq!(header(&mut lab, 0), [(0xB8, 64)]);
 }
 
 #[test]

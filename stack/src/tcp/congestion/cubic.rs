@@ -259,6 +259,57 @@ mod tests {
         assert!((before..before + 10_000).contains(&resumed), "{resumed}");
     }
 
+    /// One ACK of a full segment, over a round trip of 10 ms.
+    fn ack(cubic: &mut Cubic, window: &mut Window, now: u64) {
+        let acked = Acked {
+            paced: false,
+            octets: 1000,
+            now: Instant(now),
+            srtt: 10 * MS,
+            rtt: None,
+            una: SeqNumber(0),
+            max: SeqNumber(0),
+        };
+        cubic.avoid(window, &acked);
+    }
+
+    #[test]
+    fn over_a_short_way_it_grows_as_reno_does() {
+        // RFC 9438, 4.3: from 7 segments nine seventeenths of one a round trip, up to the 10 of before the loss, then one.
+        let mut window = Window {
+            cwnd: 10_000,
+            ssthresh: 10_000,
+            smss: 1000,
+        };
+        let mut cubic = Cubic::default();
+        window.cwnd = cubic.threshold(&window, 10_000);
+        let mut after = |cubic: &mut Cubic, rounds: core::ops::Range<u64>| {
+            for round in rounds {
+                for _ in 0..window.cwnd / 1000 {
+                    ack(cubic, &mut window, round * 10 * MS);
+                }
+            }
+            window.cwnd
+        };
+        let early = after(&mut cubic, 0..4);
+        assert!((8_500..9_500).contains(&early), "{early}");
+        let later = after(&mut cubic, 4..100);
+        assert!((90_000..110_000).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn no_round_trip_makes_the_window_more_than_half_as_large_again() {
+        // RFC 9438, 4.2: the target is at most one and a half times the window, however far the curve has gone.
+        let (mut cubic, mut window) = after_a_loss();
+        ack(&mut cubic, &mut window, 0);
+        let before = window.cwnd;
+        for _ in 0..before / 1000 {
+            ack(&mut cubic, &mut window, 60 * SEC);
+        }
+        let growth = f64::from(window.cwnd) / f64::from(before);
+        assert!((1.4..1.7).contains(&growth), "{growth}");
+    }
+
     #[test]
     fn a_second_loss_below_the_maximum_lowers_it() {
         let (mut cubic, window) = after_a_loss();

@@ -341,6 +341,19 @@ mod tests {
     }
 
     #[test]
+    fn at_the_threshold_slow_start_is_over_and_a_window_acknowledged_earns_one_segment() {
+        let mut c = established(CongestionAlgorithm::Reno);
+        c.loss(20_000);
+        assert_eq!((c.cwnd(), c.ssthresh()), (10_000, Some(10_000)));
+        let mut ack = || {
+            c.acknowledged(&acked(1_000), 10_000, &TcpProfile::default());
+            c.cwnd()
+        };
+        assert_eq!([(); 9].map(|()| ack()), [10_000; 9]);
+        assert_eq!(ack(), 11_000);
+    }
+
+    #[test]
     fn a_loss_leaves_at_least_two_segments() {
         let mut c = established(CongestionAlgorithm::Reno);
         c.loss(1000);

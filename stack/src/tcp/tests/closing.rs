@@ -36,7 +36,10 @@ fn whoever_closes_first_waits_and_the_other_does_not() {
         [CloseWait, LastAck, Closed]
     );
     assert_eq!(pair.hosts[0].tcp.timers(), TimerKinds::TIME_WAIT);
-    pair.run(60 * SEC);
+    // Two maximum segment lifetimes of 30 s, one of which is nearly over.
+    pair.run(58 * SEC);
+    assert_eq!(since_established(&pair.hosts[0]).last(), Some(&TimeWait));
+    pair.run(2 * SEC);
     assert_eq!(since_established(&pair.hosts[0]).last(), Some(&Closed));
     assert_eq!(pair.hosts[0].tcp.timers(), TimerKinds::empty());
 }
@@ -218,6 +221,26 @@ fn in_time_wait_a_new_syn_begins_a_new_connection() {
             .states()
             .ends_with(&[TimeWait, Closed, SynReceived])
     );
+}
+
+#[test]
+fn in_time_wait_a_newer_timestamp_makes_a_syn_new_whatever_its_number() {
+    let mut profile = Profile::default();
+    profile.tcp.timestamps = true;
+    let stamp = |value: u8| [1, 1, 8, 10, 0, 0, 0, value, 0, 0, 0, 0];
+    let (mut solo, socket) = Solo::accepted(profile, &stamp(2));
+    solo.host.tcp.close(solo.now, socket).expect("open");
+    solo.sent();
+    solo.inject(seg("F.", 1).ack(2).options(&stamp(5)));
+    solo.sent();
+    assert_eq!(solo.host.log.states().last(), Some(&TimeWait));
+    // RFC 6191: the same number as before, with the last timestamp, with an older one, and with a newer one.
+    for (value, begins) in [(5, false), (4, false), (6, true)] {
+        solo.inject(seg("S", 0).options(&stamp(value)));
+        let answers = solo.sent();
+        assert_eq!(answers[0].starts_with("S."), begins, "{value}: {answers:?}");
+    }
+    assert_eq!(solo.host.log.states().last(), Some(&SynReceived));
 }
 
 #[test]

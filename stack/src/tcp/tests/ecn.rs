@@ -100,14 +100,53 @@ fn an_echo_reduces_the_window_once_and_nothing_is_sent_again() {
     assert_eq!(first.len(), 10);
     assert!(first.iter().all(|(ecn, _)| *ecn == 2));
     // Ten segments are out; the window becomes less, so the first echoes let nothing out.
+    let threshold = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        info.snd_ssthresh
+    };
+    assert_eq!(threshold(&solo), None);
     solo.inject(seg("E.", 1).ack(1461));
+    let reduced = threshold(&solo);
+    assert!(reduced.is_some());
     solo.inject(seg("E.", 1).ack(2921));
+    assert_eq!(threshold(&solo), reduced, "once");
     assert!(sent(&mut solo).is_empty());
     solo.inject(seg("E.", 1).ack(14_601));
     let next = sent(&mut solo);
     assert_eq!(next[0], (2, "W. 14601:16061(1460) ack 1".into()));
     assert!(next[1..].iter().all(|(_, s)| s.starts_with('.')));
     assert!(next.len() < 10 && next.len() > 2, "{next:?}");
+}
+
+#[test]
+fn only_cwr_ends_an_echo_and_only_ece_reduces_the_window() {
+    let (mut solo, _) = accepted();
+    solo.ecn = CE;
+    solo.inject(seg("P.", 1).ack(1).text(b"a"));
+    assert_eq!(solo.sent(), ["E. 1:1(0) ack 2"]);
+    solo.ecn = 2;
+    solo.inject(seg("P.", 9).ack(1).text(b"behind a gap"));
+    assert_eq!(solo.sent(), ["E. 1:1(0) ack 2"]);
+
+    let (mut solo, socket) = accepted();
+    let data = [7; 40_000];
+    solo.host.tcp.send(solo.now, socket, &data).expect("room");
+    assert_eq!(sent(&mut solo).len(), 10);
+    // With an option, so that it is not what header prediction expects.
+    solo.inject(seg(".", 1).ack(1461).options(&[1; 4]));
+    let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+    assert_eq!(info.snd_ssthresh, None);
+}
+
+#[test]
+fn neither_a_syn_nor_an_acknowledgment_alone_is_ecn_capable() {
+    let mut solo = Solo::new(with(EcnMode::Active));
+    solo.host.connect(solo.now, at(PEER));
+    assert_eq!(sent(&mut solo), [(0, "SEW 0:0(0)".into())]);
+    let (mut solo, _) = accepted();
+    solo.ecn = CE;
+    solo.inject(seg("P.", 1).ack(1).text(b"a"));
+    assert_eq!(sent(&mut solo), [(0, "E. 1:1(0) ack 2".into())]);
 }
 
 #[test]

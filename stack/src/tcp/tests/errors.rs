@@ -47,6 +47,25 @@ fn a_soft_error_is_only_the_reason_when_the_connection_times_out() {
 }
 
 #[test]
+fn a_source_quench_changes_nothing() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 14_600];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 10);
+    let window = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        (info.snd_cwnd, info.snd_ssthresh)
+    };
+    let before = window(&solo);
+    icmp(&mut solo, 1, IcmpError::SourceQuench);
+    assert_eq!(window(&solo), before);
+    assert!(solo.sent().is_empty());
+    solo.sent_within(1_000 * SEC);
+    let error = solo.host.tcp.take_error(socket);
+    assert_eq!(error, Some(SocketError::ETIMEDOUT), "not its reason either");
+}
+
+#[test]
 fn a_port_that_is_unreachable_does_not_end_an_established_connection() {
     let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
     solo.host
@@ -91,6 +110,18 @@ fn a_smaller_path_gets_smaller_segments_at_once() {
         ]
     );
     assert_eq!(solo.host.log.count(TcpNote::RtoExpired), 0);
+}
+
+#[test]
+fn a_path_that_takes_as_much_as_before_is_no_news() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 2_920];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 2);
+    for mtu in [1_500, 9_000] {
+        icmp(&mut solo, 1, IcmpError::PacketTooBig { mtu });
+        assert!(solo.sent().is_empty(), "{mtu}");
+    }
 }
 
 #[test]
@@ -174,6 +205,24 @@ fn the_application_can_set_when_its_connection_is_given_up() {
     assert!(sent.last().expect("a reset").0 <= 4_000, "{sent:?}");
     let error = solo.host.tcp.take_error(socket);
     assert_eq!(error, Some(SocketError::ETIMEDOUT));
+}
+
+#[test]
+fn what_is_written_meanwhile_does_not_put_off_the_end() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for option in [
+        crate::api::SocketOption::UserTimeout(5_000),
+        crate::api::SocketOption::NoDelay(true),
+    ] {
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    let writes = (0..20).take_while(|_| {
+        solo.sent_within(SEC);
+        solo.host.tcp.send(solo.now, socket, b"x").is_ok()
+    });
+    // The timeouts come after 1, 3 and 7 s.
+    let writes = writes.count();
+    assert!((7..=9).contains(&writes), "{writes}");
 }
 
 #[test]

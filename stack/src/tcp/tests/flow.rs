@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::util::*;
-use crate::api::{How, Ready, SocketError, SocketOption};
+use crate::api::{How, Ready, SocketError, SocketId, SocketOption};
 use crate::event::{TcpNote, TcpState, TimerKinds};
 use crate::profile::{MS, Profile, SEC};
 
@@ -44,6 +44,25 @@ fn acked_at_once(
     let sent = solo.sent_bytes();
     assert_eq!(sent.len(), 1);
     (solo.show(&sent[0]), solo.window_and_sack(&sent[0]).1)
+}
+
+#[test]
+fn the_stamp_that_is_echoed_is_that_of_the_first_segment_not_acknowledged_yet() {
+    let stamp = |value: u8| [1, 1, 8, 10, 0, 0, 0, value, 0, 0, 0, 0];
+    let (mut solo, _) = Solo::accepted(Profile::default(), &stamp(2));
+    // RFC 7323, 4.3: (A) delayed ACKs, (B) a gap, (C) a gap that is filled.
+    for (seq, value, echoed) in [
+        (1, 5, None),
+        (501, 6, Some(5)),
+        (1_501, 7, Some(5)),
+        (1_001, 8, Some(8)),
+    ] {
+        let text = [1; 500];
+        solo.inject(seg(".", seq).ack(1).options(&stamp(value)).text(&text));
+        let sent = solo.sent_bytes();
+        let echo = sent.first().map(|bytes| bytes[31]);
+        assert_eq!(echo, echoed, "{seq}");
+    }
 }
 
 #[test]
@@ -127,6 +146,135 @@ fn a_peer_that_answers_probes_may_keep_its_window_shut_for_ever() {
         solo.host.tcp.take_error(socket),
         Some(SocketError::ETIMEDOUT)
     );
+}
+
+#[test]
+fn the_window_field_has_no_sign() {
+    for window in [0x7FFF, 0x8000, 0xFFFF] {
+        let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+        solo.inject(seg(".", 1).ack(1).win(window));
+        solo.host.tcp.send(solo.now, socket, b"abc").expect("room");
+        assert_eq!(solo.sent(), ["P. 1:4(3) ack 1"], "{window}");
+    }
+}
+
+/// A connection over which 3000 octets are out, the first 1000 of which have arrived, of a peer that has shrunk its window
+/// to `window`: its right edge has moved left, and behind what is out there is more to send.
+fn shrunk_to(window: u16) -> (Solo, SocketId) {
+    let mut profile = Profile::default();
+    profile.tcp.recovery.tail_probe = false;
+    let (mut solo, socket) = Solo::accepted(profile, &[2, 4, 3, 0xE8]);
+    solo.inject(seg(".", 1).ack(1).win(3_000));
+    let text = [7; 5_000];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 3);
+    solo.inject(seg(".", 1).ack(1_001).win(window));
+    (solo, socket)
+}
+
+#[test]
+fn a_window_that_shrinks_below_what_is_out_gets_nothing_new_and_again_only_what_lies_in_it() {
+    let (mut solo, _) = shrunk_to(500);
+    assert!(solo.sent().is_empty(), "the usable window is negative");
+    let sent = solo.sent_within(8 * SEC);
+    let again = ". 1001:1501(500) ack 1";
+    assert_eq!(
+        sent,
+        [
+            (1_000, again.into()),
+            (3_000, again.into()),
+            (7_000, again.into())
+        ]
+    );
+    // It opens again: what lies beyond the old edge as well, and then what is new.
+    solo.inject(seg(".", 1).ack(1_501).win(60_000));
+    let sent = solo.sent();
+    assert_eq!(
+        sent[..2],
+        [". 1501:2001(500) ack 1", ". 2001:3001(1000) ack 1"]
+    );
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+}
+
+#[test]
+fn a_window_that_shrinks_to_zero_is_probed_and_times_nothing_out() {
+    let (mut solo, _) = shrunk_to(0);
+    let mut probes = 0;
+    for _ in 0..60 {
+        let sent = solo.sent_within(60 * SEC);
+        let is_probe = |s: &&(u64, alloc::string::String)| s.1 == ". 1001:1002(1) ack 1";
+        assert!(sent.iter().all(|s| is_probe(&s)), "{sent:?}");
+        probes += sent.len();
+        solo.inject(seg(".", 1).ack(1_001).win(0));
+    }
+    assert!(probes >= 60, "{probes}");
+    assert_eq!(solo.host.log.states().last(), Some(&TcpState::Established));
+    solo.inject(seg(".", 1).ack(1_001).win(4_000));
+    assert_eq!(solo.sent()[0], ". 1001:2001(1000) ack 1");
+}
+
+#[test]
+fn the_window_of_an_older_segment_does_not_count() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 3, 0xE8]);
+    let window = |solo: &Solo| {
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        info.snd_wnd
+    };
+    let text = [7; 3_000];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 3);
+    // RFC 9293, 3.10.7.4: SND.WL1 < SEG.SEQ, or they are equal and SND.WL2 =< SEG.ACK.
+    for (s, counts) in [
+        (seg(".", 1).ack(2_001).win(5_000), 5_000),
+        (seg(".", 1).ack(1_001).win(4_000), 5_000),
+        (seg(".", 1).ack(2_001).win(6_000), 6_000),
+        (seg("P.", 11).ack(2_001).win(7_000).text(b"x"), 7_000),
+        (seg("P.", 1).ack(2_001).win(8_000).text(b"x"), 7_000),
+        (seg("P.", 2).ack(3_001).win(9_000).text(b"x"), 7_000),
+        (seg("P.", 12).ack(3_001).win(9_000).text(b"x"), 9_000),
+    ] {
+        solo.inject(s);
+        assert_eq!(window(&solo), counts, "{} {}", s.seq, s.ack);
+    }
+}
+
+#[test]
+fn what_reports_blocks_has_so_much_less_room_for_text() {
+    let stamp = [1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 0];
+    for stamps in [false, true] {
+        for gaps in 0..6 {
+            let mut options = Vec::from([2, 4, 3, 0xE8, 1, 1, 4, 2]);
+            options.extend(stamp.iter().filter(|_| stamps));
+            let (mut solo, socket) = Solo::accepted(Profile::default(), &options);
+            for n in 1..=gaps {
+                let held = seg(".", 100 * n).ack(1).text(b"x");
+                solo.inject(held.options(if stamps { &stamp } else { &[] }));
+            }
+            solo.sent();
+            let text = [7; 2_000];
+            solo.host.tcp.send(solo.now, socket, &text).expect("room");
+            let sent = solo.sent_bytes();
+            // Options and text together fill a segment.
+            assert_eq!(sent[0].len(), 20 + 1_000, "{stamps} {gaps}");
+            let blocks = solo.window_and_sack(&sent[0]).1.len();
+            assert_eq!(blocks, gaps.min(if stamps { 3 } else { 4 }) as usize);
+        }
+    }
+}
+
+#[test]
+fn a_reset_counts_at_window_zero() {
+    let mut profile = Profile::default();
+    profile.tcp.recv_buffer = 2_000;
+    let (mut solo, socket) = Solo::accepted(profile, &[]);
+    for seq in [1, 1_001] {
+        solo.inject(seg(".", seq).ack(1).text(&[1; 1_000]));
+    }
+    let sent = solo.sent_bytes();
+    assert_eq!(solo.window_and_sack(&sent[0]).0, 0);
+    solo.inject(seg("R", 2_001));
+    let error = solo.host.tcp.take_error(socket);
+    assert_eq!(error, Some(SocketError::ECONNRESET));
 }
 
 #[test]
@@ -252,6 +400,31 @@ fn a_dead_peer_is_noticed_by_nine_keep_alives() {
         solo.host.tcp.take_error(socket),
         Some(SocketError::ETIMEDOUT)
     );
+    // The one that was answered, and nine that were not: no single one of them is death.
+    assert_eq!(solo.host.log.count(TcpNote::KeepAlive), 1 + 9);
+}
+
+#[test]
+fn keep_alive_can_be_turned_off_again() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for on in [true, false] {
+        let option = SocketOption::KeepAlive(on);
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    assert_eq!(solo.host.tcp.timers(), TimerKinds::empty());
+    assert!(solo.sent_within(10_000 * SEC).is_empty());
+}
+
+#[test]
+fn no_keep_alive_is_sent_while_data_are_out() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for option in [SocketOption::KeepIdle(10), SocketOption::KeepAlive(true)] {
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    solo.host.tcp.send(solo.now, socket, b"abc").expect("room");
+    let sent = solo.sent_within(300 * SEC);
+    assert!(sent.len() > 5);
+    assert!(sent.iter().all(|(_, s)| s == "P. 1:4(3) ack 1"), "{sent:?}");
 }
 
 #[test]

@@ -54,10 +54,33 @@ fn a_silent_peer_is_given_up() {
         .tcp
         .send(solo.now, socket, b"hello")
         .expect("room");
-    solo.sent_within(1_000 * SEC);
+    // RFC 9293, 3.8.3: R2 is at least 100 s.
+    solo.sent_within(130 * SEC);
+    assert_eq!(solo.host.tcp.take_error(socket), None);
+    solo.sent_within(870 * SEC);
     assert_eq!(
         solo.host.tcp.take_error(socket),
         Some(SocketError::ETIMEDOUT)
+    );
+}
+
+#[test]
+fn with_the_third_repetition_ip_is_asked_for_the_way_again() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[2, 4, 5, 0xB4]);
+    let text = [7; 1_460];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent(), ["P. 1:1461(1460) ack 1"]);
+    // Another way is there, which takes less: nobody says so.
+    solo.host.metrics.mtu = Some(1_040);
+    let sent = solo.sent_within(10 * SEC);
+    let whole = "P. 1:1461(1460) ack 1";
+    assert_eq!(
+        sent[..3],
+        [
+            (1_000, whole.into()),
+            (3_000, whole.into()),
+            (7_000, ". 1:1001(1000) ack 1".into())
+        ]
     );
 }
 
@@ -76,12 +99,106 @@ fn three_duplicates_resend_one_segment_and_two_do_not() {
 }
 
 #[test]
+fn what_was_sent_twice_measures_no_round_trip() {
+    let (mut solo, socket) = ten_out(false);
+    let rtt = |solo: &Solo| solo.host.tcp.info(solo.now, socket).expect("owned").rtt;
+    let before = rtt(&solo);
+    solo.now = solo.now.plus(SEC / 2);
+    (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    assert_eq!(starting_at(&solo.sent(), 1), 1);
+    // The whole flight, of which the first segment was timed and sent again.
+    solo.inject(seg(".", 1).ack(10_001));
+    assert_eq!(rtt(&solo), before);
+}
+
+#[test]
 fn acks_that_differ_in_their_window_are_no_duplicates() {
     let (mut solo, _) = ten_out(false);
     for window in 1..=10 {
         solo.inject(seg(".", 1).ack(1).win(60_000 + window));
     }
     assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn blocks_of_a_peer_that_was_not_to_send_any_mean_nothing() {
+    let (mut solo, socket) = ten_out(false);
+    let option = solo.sack_option(&[(1_001, 9_001)]);
+    solo.inject(seg(".", 1).ack(1).options(&option));
+    let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+    assert_eq!((info.sacked, info.lost), (0, 0));
+}
+
+#[test]
+fn duplicates_that_do_not_follow_each_other_are_no_loss() {
+    let (mut solo, _) = ten_out(false);
+    for ack in [1, 1_001, 2_001, 3_001] {
+        solo.inject(seg(".", 1).ack(ack));
+        solo.inject(seg(".", 1).ack(ack));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn in_slow_start_each_acknowledged_segment_lets_two_out() {
+    for sack in [false, true] {
+        let (mut solo, _) = ten_out(sack);
+        for n in 1..=4 {
+            solo.inject(seg(".", 1).ack(n * 1_000 + 1));
+            assert_eq!(solo.sent().len(), 2, "{sack} {n}");
+        }
+    }
+}
+
+#[test]
+fn an_ack_of_nothing_new_does_not_restart_the_timer() {
+    for sack in [false, true] {
+        let (mut solo, _) = ten_out(sack);
+        solo.sent_within(SEC / 2);
+        solo.inject(seg(".", 1).ack(1).win(60_000));
+        let sent = solo.sent_within(SEC);
+        let again = sent.iter().find(|(_, s)| s.contains(" 1:1001"));
+        assert_eq!(again.map(|(ms, _)| *ms), Some(500), "{sent:?}");
+    }
+}
+
+#[test]
+fn acks_that_come_with_text_are_no_duplicates() {
+    let (mut solo, _) = ten_out(false);
+    // In order, and behind a gap.
+    for seq in (1..=5).chain(7..=11) {
+        solo.inject(seg("P.", seq).ack(1).text(b"x"));
+    }
+    assert_eq!(solo.host.log.count(TcpNote::RecoveryEntered), 0);
+}
+
+#[test]
+fn repeated_acks_of_before_there_was_anything_out_are_no_duplicates() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &MSS_SACK[..4]);
+    (0..3).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    let text = [7; 10_000];
+    solo.host.tcp.send(solo.now, socket, &text).expect("room");
+    assert_eq!(solo.sent().len(), 10);
+    (0..2).for_each(|_| solo.inject(seg(".", 1).ack(1)));
+    assert!(solo.sent().is_empty());
+    solo.inject(seg(".", 1).ack(1));
+    assert_eq!(solo.sent(), [". 1:1001(1000) ack 1"]);
+}
+
+#[test]
+fn after_a_pause_longer_than_the_timeout_no_more_than_the_first_window_goes_at_once() {
+    let sent_after = |pause| {
+        let (mut solo, socket) = ten_out(false);
+        solo.inject(seg(".", 1).ack(10_001));
+        assert_eq!(solo.sent().len(), 10);
+        solo.inject(seg(".", 1).ack(20_001));
+        solo.now = solo.now.plus(pause);
+        let text = [7; 40_000];
+        solo.host.tcp.send(solo.now, socket, &text).expect("room");
+        solo.sent().len()
+    };
+    assert!(sent_after(SEC / 2) > 10);
+    assert_eq!(sent_after(2 * SEC), 10);
 }
 
 #[test]

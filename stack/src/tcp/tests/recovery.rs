@@ -109,6 +109,11 @@ impl Sender {
     fn count(&self, note: TcpNote) -> usize {
         self.solo.host.log.count(note)
     }
+
+    fn info(&self) -> crate::api::TcpInfo {
+        let info = self.solo.host.tcp.info(self.solo.now, self.socket);
+        info.expect("it is open")
+    }
 }
 
 /// Our stamp in a segment; 0: none.
@@ -202,6 +207,59 @@ fn a_report_of_a_duplicate_makes_rack_more_patient() {
 }
 
 #[test]
+fn a_timeout_does_not_make_lost_what_was_sent_a_moment_ago() {
+    let mut profile = Profile::default();
+    profile.tcp.recovery.tail_probe = false;
+    let mut s = Sender::new(profile, true, false);
+    s.send(2_000);
+    s.wait(RTT);
+    s.ack(1_001, &[]);
+    // The timeout of a second runs from here.
+    s.wait(950 * MS);
+    assert_eq!(s.send(3_000).len(), 3);
+    assert_eq!(s.within(60 * MS), [(50, 1)]);
+    assert_eq!(s.count(TcpNote::RtoExpired), 1);
+    assert_eq!((s.info().unacked, s.info().lost), (4, 1));
+}
+
+/// Losses are found by counting (RFC 6675) alone.
+fn counting() -> Profile {
+    let mut profile = Profile::default();
+    profile.tcp.recovery.rack = false;
+    profile.tcp.recovery.tail_probe = false;
+    profile
+}
+
+#[test]
+fn without_rack_the_third_duplicate_is_a_loss_however_little_it_reports() {
+    let mut s = ten_out(counting(), true, false);
+    for end in [1_101, 1_201] {
+        s.ack(1, &[(1_001, end)]);
+        assert!(!s.numbers().contains(&0));
+    }
+    s.ack(1, &[(1_001, 1_301)]);
+    assert_eq!(s.numbers()[0], 0);
+}
+
+#[test]
+fn without_rack_the_end_of_a_flight_is_rescued_once_in_a_recovery() {
+    let mut s = Sender::new(counting(), true, false);
+    assert_eq!(s.send(10_000).len(), 10);
+    s.wait(RTT);
+    // The first and the last of ten are lost, and nothing new is there to send.
+    let mut sent = Vec::new();
+    for end in 2..=9 {
+        s.ack(1, &[(1_001, end * 1_000 + 1)]);
+        sent.extend(s.numbers());
+    }
+    assert_eq!(sent, [0, 9]);
+    s.wait(RTT);
+    s.ack(9_001, &[]);
+    s.ack(10_001, &[]);
+    assert_eq!(s.count(TcpNote::RtoExpired), 0);
+}
+
+#[test]
 fn a_lost_tail_is_probed_with_its_last_segment_after_two_round_trips() {
     let mut s = Sender::new(Profile::default(), true, false);
     assert_eq!(s.send(3_000).len(), 3);
@@ -287,6 +345,23 @@ fn in_fast_recovery_every_second_segment_that_arrives_lets_one_out() {
 }
 
 #[test]
+fn a_recovery_ends_at_the_threshold() {
+    for sack in [true, false] {
+        let mut s = ten_out(Profile::default(), sack, false);
+        for n in 2..=10 {
+            let held = [(1_001, n * 1_000 + 1)];
+            s.ack(1, if sack { &held } else { &[] });
+            s.sent();
+        }
+        let end = s.info().snd_nxt.wrapping_sub(s.solo.iss().0);
+        s.ack(end, &[]);
+        assert_eq!(s.count(TcpNote::RecoveryLeft), 1, "{sack}");
+        let info = s.info();
+        assert_eq!(Some(info.snd_cwnd), info.snd_ssthresh, "{sack}");
+    }
+}
+
+#[test]
 fn without_proportional_reduction_it_is_silent_until_the_window_fits() {
     let mut profile = Profile::default();
     profile.tcp.recovery.prr = false;
@@ -328,6 +403,20 @@ fn an_echo_of_the_retransmission_does_not() {
     assert_eq!(s.numbers(), [0]);
     s.ack(1_001, &[]);
     assert_eq!(s.count(TcpNote::Spurious), 0);
+}
+
+#[test]
+fn with_timestamps_what_was_sent_twice_is_measured() {
+    let mut profile = Profile::default();
+    profile.tcp.recovery.tail_probe = false;
+    let mut s = Sender::new(profile, false, true);
+    s.send(1_000);
+    s.wait(SEC);
+    assert_eq!(s.numbers(), [0]);
+    s.wait(300 * MS);
+    // Seven eighths of the handshake's 100 ms, one of the 300 since the retransmission whose stamp is echoed.
+    s.ack(1_001, &[]);
+    assert_eq!(s.info().rtt, 125 * MS);
 }
 
 #[test]

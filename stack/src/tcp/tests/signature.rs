@@ -82,3 +82,22 @@ fn an_unexpected_signature_is_an_option_that_is_not_known_or_a_reason_to_drop() 
         assert_eq!(solo.sent().len(), answers);
     }
 }
+
+#[test]
+fn a_connection_with_a_key_hears_nothing_that_is_not_signed() {
+    let mut solo = Solo::new(Profile::default());
+    let tcp = &mut solo.host.tcp;
+    let socket = tcp.socket().expect("room");
+    tcp.set_option(socket, key("10.0.0.2", b"secret"))
+        .expect("fresh");
+    let way = route(solo.host.ip);
+    let begun = solo.host.tcp.connect(solo.now, socket, at(PEER), way);
+    assert_eq!(begun, Err(SocketError::EINPROGRESS));
+    solo.local = solo.host.tcp.local_addr(socket).expect("bound");
+    solo.sent();
+    for flags in ["R.", "S.", "S", "."] {
+        solo.inject(seg(flags, 0).ack(1));
+        assert!(solo.sent().is_empty(), "{flags}");
+    }
+    assert_eq!(solo.host.log.states(), [TcpState::SynSent]);
+}

@@ -78,6 +78,15 @@ fn the_application_is_told_of_urgent_data_before_they_are_there_and_how_much_the
 }
 
 #[test]
+fn an_older_pointer_does_not_move_the_mark_back() {
+    let (mut solo, socket) = accepted();
+    for (pointer, ahead) in [(10, 10), (5, 10), (12, 12)] {
+        solo.inject(seg("U.", 1).ack(1).urg(pointer));
+        assert_eq!(solo.host.tcp.urgent_ahead(socket), Ok(Some(ahead)));
+    }
+}
+
+#[test]
 fn an_urgent_pointer_counts_at_window_zero() {
     let mut profile = Profile::default();
     profile.tcp.recv_buffer = 2_048;

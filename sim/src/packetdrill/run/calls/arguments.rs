@@ -115,7 +115,7 @@ pub fn data(expr: &Expr, len: u64) -> Result<Data, Failure> {
 /// Room to receive into.
 pub fn room(expr: &Expr, len: u64) -> Result<Room, Failure> {
     match &expr.kind {
-        ExprKind::Ellipsis | ExprKind::Text(_) | ExprKind::TextPrefix(_) => Ok(Room::Bytes(len)),
+        ExprKind::Ellipsis | ExprKind::Text(_) => Ok(Room::Bytes(len)),
         ExprKind::Word(word) if word == "NULL" => Ok(Room::Null(len)),
         _ => Err(unsupported(expr, "room to receive into")),
     }
@@ -123,18 +123,24 @@ pub fn room(expr: &Expr, len: u64) -> Result<Room, Failure> {
 
 /// An address; for `...` the tool has one.
 pub fn address(expr: &Expr, config: &Config, supplied: SocketAddr) -> Result<SocketAddr, Failure> {
+    match &expr.kind {
+        ExprKind::Ellipsis => Ok(as_sockets_write(supplied, config.ip_version)),
+        _ => sockaddr(expr, config),
+    }
+}
+
+/// An address that the script writes out.
+pub fn sockaddr(expr: &Expr, config: &Config) -> Result<SocketAddr, Failure> {
     let address = match &expr.kind {
-        ExprKind::Ellipsis => supplied,
-        ExprKind::Structure(structure) => {
-            sockaddr(structure).ok_or_else(|| unsupported(expr, "an address"))?
-        }
-        _ => return Err(unsupported(expr, "an address")),
+        ExprKind::Structure(structure) => written(structure),
+        _ => None,
     };
+    let address = address.ok_or_else(|| unsupported(expr, "an address"))?;
     Ok(as_sockets_write(address, config.ip_version))
 }
 
 /// `{sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr("192.0.2.1")}`
-fn sockaddr(structure: &Structure) -> Option<SocketAddr> {
+fn written(structure: &Structure) -> Option<SocketAddr> {
     let applied = |field: &str, functions: &[&str]| match &structure.get(field)?.kind {
         ExprKind::Apply {
             function,
@@ -147,7 +153,12 @@ fn sockaddr(structure: &Structure) -> Option<SocketAddr> {
         ExprKind::Text(pieces) => pieces.concat().parse().ok()?,
         _ => return None,
     };
-    Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
+    let family = structure.get("sa_family")?.word()?;
+    let is_of_the_family = match ip {
+        IpAddr::V4(_) => family == "AF_INET",
+        IpAddr::V6(_) => family == "AF_INET6",
+    };
+    is_of_the_family.then_some(SocketAddr::new(ip, u16::try_from(port).ok()?))
 }
 
 /// Sockets of IPv6 write IPv4 addresses mapped (RFC 4291 §2.5.5.2).

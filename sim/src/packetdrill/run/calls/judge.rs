@@ -1,9 +1,9 @@
 //! What a call gave against what the script says it gives: the result, the error if one is named, and what was
-//! written through pointers.
+//! written through pointers. What stands in brackets behind the error is for the reader, as in both tools.
 
 use stack::posix::{Answer, Errno, OptionValue, Output, Personality, PollEvents};
 
-use super::{Files, arguments as read, received};
+use super::{Files, arguments as read, received, words};
 use crate::packetdrill::call::Call;
 use crate::packetdrill::expr::{Expr, ExprKind};
 use crate::packetdrill::run::failure::Failure;
@@ -36,8 +36,9 @@ fn result(
             "{} gives another {what}: expected {expected}, got {got}",
             call.name
         );
+        let mark = format!("= {got}");
         let (expected, got) = (with_result(call, &expected), with_result(call, &got));
-        Failure::compared(call.place.0, message, expected, got)
+        Failure::compared(call.place.0, message, expected, got).marked(mark)
     };
     if matches!(call.result.kind, ExprKind::Ellipsis) {
         return Ok(());
@@ -101,6 +102,15 @@ fn outputs(
             }
             _ => Err(read::unsupported(message, "a message")),
         },
+        ("read", [_, buffer, _], Output::Message(live))
+        | ("recv", [_, buffer, ..], Output::Message(live)) => received::octets(buffer, &live.data),
+        ("recvfrom", [_, buffer, _, _, from, len], Output::Message(live)) => {
+            received::octets(buffer, &live.data)?;
+            received::address(from, Some(len), live.from, context)
+        }
+        ("accept" | "getsockname" | "getpeername", [_, name, len], Output::Address(live)) => {
+            received::address(name, Some(len), Some(*live), context)
+        }
         ("epoll_wait", [_, event, ..], Output::Epolled(live)) => epoll_event(event, live),
         ("poll", [watched, ..], Output::Polled(live)) => {
             let ExprKind::List(parts) = &watched.kind else {
@@ -115,7 +125,7 @@ fn outputs(
                 };
                 let wanted = read::events(revents)?;
                 if wanted != *live {
-                    let got = format!("{live:?}");
+                    let got = words::shown_events(*live, "POLL");
                     let message =
                         format!("poll reports other events: expected {revents}, got {got}");
                     return Err(Failure::compared(revents.place.0, message, revents, got));
@@ -135,11 +145,11 @@ fn epoll_event(expr: &Expr, live: &[(PollEvents, u64)]) -> Result<(), Failure> {
     let (events, data) = live.first().copied().unwrap_or_default();
     let wanted = event.get("events").expect("an epoll_event has its fields");
     if read::events(wanted)? != events {
-        let got = format!("{events:?}");
+        let got = words::shown_events(events, "EPOLL");
         let message = format!("epoll reports other events: expected {wanted}, got {got}");
         return Err(Failure::compared(wanted.place.0, message, wanted, got));
     }
-    match super::epoll_data(event) {
+    match super::epoll_data(event)? {
         Some((expr, wanted)) => same(expr, wanted, data as i64, "what comes back with the events"),
         None => Ok(()),
     }

@@ -65,7 +65,7 @@ pub struct Context<'a> {
 }
 
 /// All calls that [`translate`] knows.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 27] = [
     "socket",
     "bind",
     "listen",
@@ -83,6 +83,8 @@ pub const NAMES: [&str; 25] = [
     "close",
     "fcntl",
     "ioctl",
+    "getsockname",
+    "getpeername",
     "getsockopt",
     "setsockopt",
     "poll",
@@ -218,6 +220,8 @@ pub fn translate(call: &Call, context: &Context<'_>) -> Result<Posix, Failure> {
                 _ => return Err(read::unsupported(request, "a request of ioctl")),
             },
         },
+        ("getsockname", [fd, _, _]) => Posix::LocalName { fd: files.of(fd)? },
+        ("getpeername", [fd, _, _]) => Posix::PeerName { fd: files.of(fd)? },
         ("getsockopt", [fd, level, name, _, len]) => Posix::GetOption {
             fd: files.of(fd)?,
             option: option(level, name)?,
@@ -270,7 +274,7 @@ fn epoll_control(operation: &Expr, event: &Expr) -> Result<EpollControl, Failure
     let event = structure(event, StructureKind::EpollEvent)?;
     let events = event.get("events").expect("an epoll_event has its fields");
     let events = read::events(events)?;
-    let data = epoll_data(event).map_or(0, |(_, data)| data as u64);
+    let data = epoll_data(event)?.map_or(0, |(_, data)| data as u64);
     match operation.word() {
         Some("EPOLL_CTL_ADD") => Ok(EpollControl::Add { events, data }),
         Some("EPOLL_CTL_MOD") => Ok(EpollControl::Modify { events, data }),
@@ -279,23 +283,15 @@ fn epoll_control(operation: &Expr, event: &Expr) -> Result<EpollControl, Failure
 }
 
 /// What a script wants back with its events: one of the members of a union.
-fn epoll_data(event: &Structure) -> Option<(&Expr, i64)> {
-    let data = ["fd", "ptr", "u32", "u64"]
-        .iter()
-        .find_map(|name| event.get(name))?;
-    Some((data, data.integer()?))
-}
-
-/// Does a `sendto` or `sendmsg` name a peer? Then it may connect its socket.
-pub fn names_a_peer(call: &Call) -> bool {
-    let address = match &call.arguments[..] {
-        [_, message, _] => match &message.kind {
-            ExprKind::Structure(message) => message.get("msg_name"),
-            _ => None,
-        },
-        arguments => arguments.get(4),
+fn epoll_data(event: &Structure) -> Result<Option<(&Expr, i64)>, Failure> {
+    let mut members = ["fd", "ptr", "u32", "u64"].into_iter();
+    let Some(data) = members.find_map(|name| event.get(name)) else {
+        return Ok(None);
     };
-    address.is_some_and(|address| !read::is_null(address))
+    match data.integer() {
+        Some(number) => Ok(Some((data, number))),
+        None => Err(read::unsupported(data, "a number")),
+    }
 }
 
 const SPLICE_F_NONBLOCK: i64 = 2;

@@ -149,3 +149,29 @@ pub fn event(word: &str) -> Option<PollEvents> {
     let named = |name: &str| EVENTS.iter().find(|(n, _)| *n == name).map(|&(_, e)| e);
     named(word).or_else(|| poll.and_then(named))
 }
+
+/// Flags of a message as a script writes them.
+pub fn shown_flags(flags: MsgFlags) -> String {
+    let words = MESSAGE_FLAGS
+        .iter()
+        .filter(|(_, flag)| flags.contains(*flag));
+    or(words.map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// Events as a script writes them, for `poll` or for `epoll`.
+pub fn shown_events(events: PollEvents, prefix: &str) -> String {
+    let words = EVENTS.iter().filter(|(_, event)| events.contains(*event));
+    let word = |name: &str| match name.strip_prefix("POLL") {
+        Some(rest) => format!("{prefix}{rest}"),
+        None => name.to_owned(),
+    };
+    or(words.map(|(name, _)| word(name)).collect())
+}
+
+/// `A|B`, and zero for nothing.
+fn or(words: Vec<String>) -> String {
+    match words.is_empty() {
+        true => "0".into(),
+        false => words.join("|"),
+    }
+}
