@@ -27,12 +27,12 @@ impl Sum {
     #[inline]
     pub fn pseudo(src: IpAddress, dst: IpAddress, protocol: u8, len: usize) -> Sum {
         let mut sum = Sum::new();
-        for address in [src, dst] {
-            match address {
-                IpAddress::V4(a) => sum.words += u64::from(u32::from_le_bytes(a.octets())),
-                IpAddress::V6(a) => sum.add(&a.octets()),
-            }
-        }
+        let mut add = |address: IpAddress| match address {
+            IpAddress::V4(a) => sum.words += u64::from(u32::from_le_bytes(a.octets())),
+            IpAddress::V6(a) => sum.add(&a.octets()),
+        };
+        add(src);
+        add(dst);
         sum.words += u64::from((len as u32).swap_bytes());
         sum.words += u64::from(u16::from_le_bytes([0, protocol]));
         sum
@@ -158,13 +158,10 @@ fn sum_tail(tail: &[u8]) -> u64 {
 }
 
 #[inline]
-fn fold(mut words: u64) -> u16 {
-    words = (words & 0xFFFF_FFFF) + (words >> 32);
-    words = (words & 0xFFFF_FFFF) + (words >> 32);
-    words = (words & 0xFFFF) + (words >> 16);
-    words = (words & 0xFFFF) + (words >> 16);
-    words = (words & 0xFFFF) + (words >> 16);
-    words as u16
+fn fold(words: u64) -> u16 {
+    // The upper half of a number added to itself, halves swapped, is the sum of both halves and of its carry.
+    let words = (words.wrapping_add(words.rotate_left(32)) >> 32) as u32;
+    (words.wrapping_add(words.rotate_left(16)) >> 16) as u16
 }
 
 #[cfg(test)]

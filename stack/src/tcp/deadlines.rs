@@ -121,11 +121,13 @@ impl Deadlines {
     }
     /// Which kinds are set.
     pub fn kinds(&self) -> TimerKinds {
-        let mut kinds = TimerKinds::empty();
-        kinds.set(TimerKinds::FINISH, self.armed & FINISH != 0);
-        kinds.set(TimerKinds::KEEP_ALIVE, self.is_armed(Timer::KeepAlive));
-        kinds.set(TimerKinds::TIME_WAIT, self.is_armed(Timer::Linger));
-        kinds
+        let of = |timers: u8, kinds: TimerKinds| {
+            let any = u8::from(self.armed & timers != 0);
+            TimerKinds::from_bits_retain(kinds.bits() * any)
+        };
+        of(FINISH, TimerKinds::FINISH)
+            | of(bit(Timer::KeepAlive), TimerKinds::KEEP_ALIVE)
+            | of(bit(Timer::Linger), TimerKinds::TIME_WAIT)
     }
 }
 

@@ -91,7 +91,10 @@ impl Connection {
             tunnel: tunnel(shared.tcp(), self.options.udp_port),
         };
         segment.send(now, out, shared.tcp())?;
-        self.sent(shared, now, plan, u32::from(field) << shift);
+        let window = u32::from(field) << shift;
+        if !self.is_new_text_sent(shared, now, plan, window) {
+            self.sent(shared, now, plan, window);
+        }
         Ok(())
     }
 

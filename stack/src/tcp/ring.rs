@@ -96,6 +96,10 @@ impl Ring {
     /// Copies bytes from the front, which stay; how many.
     pub fn peek(&self, to: &mut [u8]) -> usize {
         let n = to.len().min(self.len());
+        if let Some(from) = self.memory.get(self.head as usize..self.head as usize + n) {
+            to[..n].copy_from_slice(from);
+            return n;
+        }
         let (a, b) = self.slices(0, n);
         to[..a.len()].copy_from_slice(a);
         if !b.is_empty() {

@@ -57,6 +57,11 @@ impl Rto {
             .min(profile.max_rto)
     }
 
+    /// What no timeout is shorter than.
+    pub fn least(&self, profile: &TcpProfile) -> u64 {
+        self.base.min(profile.max_rto)
+    }
+
     /// SRTT, if anything was measured.
     pub fn srtt(&self) -> Option<u64> {
         (self.srtt > 0).then_some(self.srtt)

@@ -47,9 +47,10 @@ impl TimerHeap {
             }
             (_, Some(at)) => {
                 let before = core::mem::replace(&mut self.heap[place].0, at);
-                if at > before {
+                // With nothing below or above, as when few connections are busy, it stays where it is.
+                if at > before && 2 * place + 1 < self.heap.len() {
                     self.sink(place);
-                } else if at < before {
+                } else if at < before && place > 0 {
                     self.rise(place);
                 }
             }

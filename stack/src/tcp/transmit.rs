@@ -65,14 +65,14 @@ impl Connection {
     /// Whether asking [`Connection::next_segment`] could be worth while.
     pub fn may_have_something_to_send(&self) -> bool {
         let busy = Marks::TAIL_PROBE | Marks::PROBE | Marks::KEEP_ALIVE | Marks::OVERRIDE;
-        self.ack.is_due()
+        let end = self.data_end();
+        let unsent = self.snd.nxt.lt(end) || self.snd.nxt == end && self.fin.is_some();
+        unsent && (state::may_have_unsent(self.state()) || self.may_send_early())
+            || self.ack.is_due()
             || self.marks.intersects(busy)
+            || self.snd.nxt == self.snd.iss
             || self.recovery.phase == Phase::Fast
             || self.recovery.lost() > 0
-            || self.snd.nxt == self.snd.iss
-            || ((state::may_have_unsent(self.state()) || self.may_send_early())
-                && self.snd.nxt.le(self.data_end()))
-                && !(self.snd.nxt == self.data_end() && self.fin.is_none())
     }
 
     /// The next segment, if one is due.
@@ -243,7 +243,7 @@ impl Connection {
         // What a record's end keeps from growing has nothing to wait for.
         let whole = len == record && record < queued;
         if again || fin || whole || self.is_worth_sending(shared.tcp(), len, full, queued) {
-            let plan = self.part(Why::Next, start, start.plus(len + u32::from(fin)));
+            let plan = self.plan(Why::Next, start, len, fin, end);
             return Some(if shared.tcp().growth.send_unit == 0 {
                 plan
             } else {
@@ -314,9 +314,16 @@ impl Connection {
         let len = end.min(data_end).after(start).min(self.full_size());
         let len = self.within_record(start, len);
         let fin = self.fin.is_some() && start.plus(len) == data_end && end.gt(data_end);
+        self.plan(why, start, len, fin, data_end)
+    }
+
+    /// `len` octets of text from `start` on, and the FIN behind them. `data_end`: behind all that is queued.
+    #[inline]
+    fn plan(&self, why: Why, start: SeqNumber, len: u32, fin: bool, data_end: SeqNumber) -> Plan {
         let mut flags = Flags::ACK;
         flags.set(Flags::FIN, fin);
-        let last = start.plus(len) == data_end || self.ends_record(start.plus(len));
+        let end = start.plus(len);
+        let last = end == data_end || self.ends_record(end);
         flags.set(Flags::PSH, len > 0 && last);
         Plan {
             why,
@@ -405,9 +412,6 @@ impl Connection {
 
     /// The device has taken the segment, in which a window of `window` octets was offered.
     pub fn sent(&mut self, shared: &mut Shared, now: Instant, plan: &Plan, window: u32) {
-        if self.is_new_text_sent(shared, now, plan, window) {
-            return;
-        }
         let end = plan.end();
         let again = end != plan.seq && plan.seq.lt(self.snd.max);
         match plan.why {
@@ -590,8 +594,12 @@ impl Connection {
 
     /// Text is queued after a pause longer than the timeout: the old window says nothing about the path any more.
     pub fn restart_if_idle(&mut self, shared: &Shared, now: Instant) {
-        if !self.snd.has_outstanding() && now.since(self.last_sent) > self.rto.timeout(shared.tcp())
-        {
+        let pause = now.since(self.last_sent);
+        // Nearly always shorter than any timeout.
+        if pause <= self.rto.least(shared.tcp()) || self.snd.has_outstanding() {
+            return;
+        }
+        if pause > self.rto.timeout(shared.tcp()) {
             self.congestion.idle(now, shared.tcp());
         }
     }

@@ -66,7 +66,11 @@ impl Connection {
     }
 
     /// Octets that the application has to read to be past the urgent data (MUST-33); none if it is.
+    #[inline]
     pub fn urgent_ahead(&self) -> Option<u32> {
+        if self.has_nothing_seldom() {
+            return None;
+        }
         let up = self.seldom().urgent.receive?;
         let ahead = up.after(self.read_from());
         (ahead > 0).then_some(ahead)
