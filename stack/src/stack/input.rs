@@ -40,11 +40,9 @@ pub(super) fn malformed(layer: Layer) -> impl Fn(Malformed) -> Refusal {
 
 /// A packet for us, whole, of either version.
 pub(super) struct Received<'a> {
-    pub src: IpAddress,
-    pub dst: IpAddress,
+    /// What its header says; handed on as it is, since a copy would wait for what was just written.
+    pub ip: IpInfo,
     pub protocol: Protocol,
-    pub ttl: u8,
-    pub ecn: u8,
     /// It was sent to us alone.
     pub unicast: bool,
     /// The device vouches for the transport's checksum.
@@ -57,8 +55,8 @@ pub(super) struct Received<'a> {
 impl Received<'_> {
     pub fn ends(&self) -> Ends {
         Ends {
-            src: self.src,
-            dst: self.dst,
+            src: self.ip.src,
+            dst: self.ip.dst,
             unicast: self.unicast,
         }
     }
@@ -121,11 +119,14 @@ impl Stack {
         self.deliver(
             now,
             &Received {
-                src: whole.src,
-                dst: whole.dst,
+                ip: IpInfo {
+                    src: whole.src,
+                    dst: whole.dst,
+                    ecn: whole.ecn,
+                    ttl: whole.ttl,
+                    udp_port: 0,
+                },
                 protocol: whole.protocol,
-                ttl: whole.ttl,
-                ecn: whole.ecn,
                 unicast,
                 csum_ok: false,
                 quote: &whole.quote,
@@ -151,39 +152,30 @@ impl Stack {
         if !packet.unicast {
             return refuse(Layer::Tcp, "a segment for many");
         }
-        let info = IpInfo {
-            src: packet.src,
-            dst: packet.dst,
-            ecn: packet.ecn,
-            ttl: packet.ttl,
-            udp_port: 0,
-        };
-        self.tcp.receive(now, &info, packet.payload, packet.csum_ok);
+        self.tcp
+            .receive(now, &packet.ip, packet.payload, packet.csum_ok);
         Ok(())
     }
 
     pub(super) fn deliver_udp(&mut self, now: Instant, packet: &Received<'_>) -> Verdict {
         let pseudo = udp::Pseudo {
-            src: packet.src,
-            dst: packet.dst,
+            src: packet.ip.src,
+            dst: packet.ip.dst,
         };
         let datagram = udp::Datagram::parse(packet.payload, pseudo, packet.csum_ok)
             .map_err(malformed(Layer::Udp))?;
         let tunnel = self.profile.tcp.udp_tunnel.port;
         if tunnel != 0 && datagram.dst_port() == tunnel && packet.unicast {
             let info = IpInfo {
-                src: packet.src,
-                dst: packet.dst,
-                ecn: packet.ecn,
-                ttl: packet.ttl,
                 udp_port: datagram.src_port(),
+                ..packet.ip
             };
             // The datagram's checksum has covered it.
             self.tcp.receive(now, &info, datagram.payload(), true);
             return Ok(());
         }
-        let from = (packet.src, datagram.src_port()).into();
-        let to = (packet.dst, datagram.dst_port()).into();
+        let from = (packet.ip.src, datagram.src_port()).into();
+        let to = (packet.ip.dst, datagram.dst_port()).into();
         let taken = self
             .udp
             .receive(from, to, datagram.payload())
@@ -191,7 +183,7 @@ impl Stack {
         if taken {
             return Ok(());
         }
-        let kind = match packet.src {
+        let kind = match packet.ip.src {
             IpAddress::V4(_) => IcmpKind::V4(icmp::PORT_UNREACHABLE),
             IpAddress::V6(_) => IcmpKind::V6(ipv6::icmp::PORT_UNREACHABLE),
         };
@@ -298,11 +290,14 @@ impl Stack {
 
 fn whole<'a>(packet: &Packet<'a>, unicast: bool, csum_ok: bool) -> Received<'a> {
     Received {
-        src: packet.src().into(),
-        dst: packet.dst().into(),
+        ip: IpInfo {
+            src: packet.src().into(),
+            dst: packet.dst().into(),
+            ecn: packet.ecn(),
+            ttl: packet.ttl(),
+            udp_port: 0,
+        },
         protocol: packet.protocol(),
-        ttl: packet.ttl(),
-        ecn: packet.ecn(),
         unicast,
         csum_ok,
         quote: packet.bytes(),

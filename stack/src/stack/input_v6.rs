@@ -11,6 +11,7 @@ use crate::event::Layer;
 use crate::net::icmp::{Ends, IcmpKind};
 use crate::net::ipv6::{self, host};
 use crate::net::reassembly::{self, Whole};
+use crate::tcp::IpInfo;
 use crate::wire::ipv4::Protocol;
 use crate::wire::ipv6::{HEADER, MAX_PAYLOAD, Packet};
 use crate::wire::ipv6_extension::{self, ERRONEOUS_FIELD, INCOMPLETE_CHAIN, Problem, Upper};
@@ -227,11 +228,14 @@ impl Stack {
         upper: &Upper,
     ) -> Verdict {
         let received = Received {
-            src: outer.src.into(),
-            dst: outer.dst.into(),
+            ip: IpInfo {
+                src: outer.src.into(),
+                dst: outer.dst.into(),
+                ecn: outer.ecn,
+                ttl: outer.hop_limit,
+                udp_port: 0,
+            },
             protocol: upper.protocol,
-            ttl: outer.hop_limit,
-            ecn: outer.ecn,
             unicast: outer.unicast,
             csum_ok: outer.csum_ok,
             quote: outer.quote,

@@ -86,7 +86,7 @@ impl Connection {
         let limit = shared.tcp().recovery.max_records;
         let out = self.recovery.begin(&mut shared.spare, plan.seq);
         out.flight.push(plan.seq, end, now, limit);
-        out.unit = plan.unit.or(out.unit);
+        out.unit = plan.unit_end().or(out.unit);
         out.note_use(self.snd.una, end);
         self.marks -= Marks::OVERRIDE | Marks::HELD_BACK;
         if plan.len > 0 {

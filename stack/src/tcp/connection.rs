@@ -467,18 +467,16 @@ impl Connection {
         }
     }
 
-    /// Which kinds of readiness have grown; they are news no more.
+    /// Which kinds of readiness have grown; they are news no more, and it waits in no queue for being asked.
     pub fn take_news(&mut self) -> Ready {
-        let kinds = [
-            (Marks::NEWS_READ, Ready::READ),
-            (Marks::NEWS_WRITE, Ready::WRITE),
-            (Marks::NEWS_ERROR, Ready::ERROR | Ready::REPORTS),
-        ];
+        let marks = self.marks;
+        let kinds = Marks::NEWS_READ | Marks::NEWS_WRITE | Marks::NEWS_ERROR;
+        self.marks = marks - (kinds | Marks::READY_QUEUED);
         let mut news = Ready::empty();
-        for (mark, ready) in kinds {
-            news.set(ready, self.marks.contains(mark));
-            self.marks -= mark;
-        }
+        news.set(Ready::READ, marks.contains(Marks::NEWS_READ));
+        news.set(Ready::WRITE, marks.contains(Marks::NEWS_WRITE));
+        let error = Ready::ERROR | Ready::REPORTS;
+        news.set(error, marks.contains(Marks::NEWS_ERROR));
         // The end comes with everything.
         let all = Ready::READ | Ready::WRITE | Ready::ERROR | Ready::REPORTS;
         if news == all || news.is_empty() {

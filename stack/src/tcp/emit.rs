@@ -20,7 +20,7 @@ use crate::wire::ipv4::Protocol;
 use crate::wire::tcp::{Flags, HEADER_LEN, Header, PROTOCOL};
 use crate::wire::tcp_options::{MAX_SACK_BLOCKS, OptionWriter, SackBlock};
 use crate::wire::udp;
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Where the checksum stands in the header.
 const CHECKSUM_AT: usize = 16;
@@ -214,32 +214,36 @@ impl Outgoing<'_> {
         udp::write_header(buffer, ports, sum, partial);
     }
 
+    /// Header, options and text. Fields are written where they belong, and summed by value.
     fn write(&self, buffer: &mut [u8], partial: bool) {
+        let len = buffer.len();
         let offset = (((HEADER_LEN + self.options.len()) / 4) as u8) << 4;
-        let mut header = Header {
-            src_port: self.tuple.local_port.into(),
-            dst_port: self.tuple.remote_port.into(),
-            seq: self.seq.0.into(),
-            ack: self.ack.0.into(),
-            offset,
-            flags: self.flags.bits(),
-            window: self.window.into(),
-            checksum: 0.into(),
-            urgent: self.urgent.into(),
+        let Ok((header, rest)) = Header::mut_from_prefix(buffer) else {
+            unreachable!("the packet has room for the segment");
         };
+        header.src_port = self.tuple.local_port.into();
+        header.dst_port = self.tuple.remote_port.into();
+        header.seq = self.seq.0.into();
+        header.ack = self.ack.0.into();
+        header.offset = offset;
+        header.flags = self.flags.bits();
+        header.window = self.window.into();
+        header.urgent = self.urgent.into();
         let mut signed;
         let options = match self.key {
             None => self.options.as_bytes(),
             Some(key) => {
                 let ends = (self.tuple.local, self.tuple.remote);
                 let text = [self.text.0, self.text.1];
+                // It covers a header whose checksum is zero.
+                header.checksum = 0.into();
                 signed = self.options;
-                signed.sign(&sign(key, ends, header.as_bytes(), text, buffer.len()));
+                signed.sign(&sign(key, ends, header.as_bytes(), text, len));
                 signed.as_bytes()
             }
         };
-        let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, buffer.len());
-        let (head, text) = buffer.split_at_mut(HEADER_LEN + options.len());
+        let mut sum = Sum::pseudo(self.tuple.local, self.tuple.remote, PROTOCOL, len);
+        let (head, text) = rest.split_at_mut(options.len());
         let (first, second) = text.split_at_mut(self.text.0.len());
         let checksum = if partial {
             first.copy_from_slice(self.text.0);
@@ -253,7 +257,9 @@ impl Outgoing<'_> {
             sum.add_u16(u16::from_be_bytes([offset, self.flags.bits()]));
             sum.add_u16(self.window);
             sum.add_u16(self.urgent);
-            sum.add(options);
+            if !options.is_empty() {
+                sum.add(options);
+            }
             sum.add_copy(first, self.text.0);
             if !second.is_empty() {
                 sum.add_copy(second, self.text.1);
@@ -261,10 +267,8 @@ impl Outgoing<'_> {
             sum.finish()
         };
         header.checksum = checksum.into();
-        let (fixed, rest) = head.split_at_mut(HEADER_LEN);
-        fixed.copy_from_slice(header.as_bytes());
-        if !rest.is_empty() {
-            rest.copy_from_slice(options);
+        if !options.is_empty() {
+            head.copy_from_slice(options);
         }
     }
 }

@@ -176,10 +176,10 @@ impl Tcp {
         };
         for _ in 0..burst {
             self.shared.fuel.burn(1);
-            let planned = connection
-                .may_have_something_to_send()
-                .then(|| connection.next_segment(&self.shared))
-                .flatten();
+            let mut planned = None;
+            if connection.may_have_something_to_send() {
+                planned = connection.next_segment(&self.shared);
+            }
             let Some(mut plan) = planned else {
                 connection.rest(&mut self.shared, now);
                 return Ok(false);
@@ -255,9 +255,9 @@ impl Tcp {
             }
         }
         if connection.marks.contains(Marks::NEWS) && connection.owner == Owner::Application {
-            connection.marks -= Marks::NEWS;
-            if !connection.marks.contains(Marks::READY_QUEUED) {
-                connection.marks |= Marks::READY_QUEUED;
+            let queued = connection.marks.contains(Marks::READY_QUEUED);
+            connection.marks = (connection.marks - Marks::NEWS) | Marks::READY_QUEUED;
+            if !queued {
                 self.ready.push_back(index);
             }
         }

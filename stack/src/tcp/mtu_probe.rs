@@ -94,7 +94,7 @@ impl Connection {
             seq: start,
             len,
             flags: Flags::ACK,
-            unit: None,
+            unit: 0,
         })
     }
 

@@ -69,12 +69,12 @@ impl Connection {
     pub fn note_paced(&mut self, profile: &TcpProfile, now: Instant, plan: &Plan) {
         let unit = self.recovery.out().and_then(|out| out.unit);
         let goes_on = unit.is_some_and(|end| plan.end().lt(end));
-        let inside = plan.unit.is_none() && unit.is_some_and(|end| plan.seq.lt(end));
+        let inside = plan.unit == 0 && unit.is_some_and(|end| plan.seq.lt(end));
         let mut pace = self.seldom().pace;
         if !inside {
             let octets = match plan.unit {
-                Some(end) => end.since(plan.seq),
-                None => plan.len,
+                0 => plan.len,
+                unit => unit,
             };
             pace.segments = pace
                 .segments

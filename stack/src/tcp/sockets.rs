@@ -484,10 +484,7 @@ impl Tcp {
                     listener.ready_queued = false;
                     Ready::READ
                 }
-                Some(Slot::Connection(c)) if c.owner == Owner::Application => {
-                    c.marks -= Marks::READY_QUEUED;
-                    c.take_news()
-                }
+                Some(Slot::Connection(c)) if c.owner == Owner::Application => c.take_news(),
                 _ => continue,
             };
             return Some((SocketId(index), news));

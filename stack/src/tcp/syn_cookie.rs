@@ -170,7 +170,7 @@ impl Connection {
             seq: iss,
             len: 0,
             flags: Flags::SYN | Flags::ACK | self.ecn_grant(),
-            unit: None,
+            unit: 0,
         };
         let sent = self.emit(shared, now, out, &plan);
         self.stamps.offset = self.stamps.offset.wrapping_add(back);

@@ -48,11 +48,15 @@ pub struct Plan {
     /// Octets of text.
     pub len: u32,
     pub flags: Flags,
-    /// It begins a unit of segments that ends here.
-    pub unit: Option<SeqNumber>,
+    /// It begins a unit of segments of so many octets; 0: it does not. A number, so that a plan fits into two registers.
+    pub unit: u32,
 }
 
 impl Plan {
+    /// Where the unit ends that begins with it.
+    pub fn unit_end(&self) -> Option<SeqNumber> {
+        (self.unit > 0).then(|| self.seq.plus(self.unit))
+    }
     /// Behind its last octet, SYN and FIN counted.
     pub fn end(&self) -> SeqNumber {
         let control =
@@ -111,7 +115,7 @@ impl Connection {
             seq: self.snd.iss,
             len: self.syn_text(),
             flags,
-            unit: None,
+            unit: 0,
         })
     }
 
@@ -131,9 +135,14 @@ impl Connection {
                 pipe
             }
         };
-        self.mtu_probe(shared, cwnd, pipe)
-            .or_else(|| self.next_in_order(shared, cwnd, pipe))
-            .or_else(|| self.rescue(shared))
+        if let Some(probe) = self.mtu_probe(shared, cwnd, pipe) {
+            return Some(probe);
+        }
+        let plan = self.next_in_order(shared, cwnd, pipe);
+        if plan.is_some() {
+            return plan;
+        }
+        self.rescue(shared)
     }
 
     /// What goes before text in order, or in its place.
@@ -279,7 +288,7 @@ impl Connection {
         if octets == text && rest > 0 && !self.is_worth_sending(profile, rest, full, rest) {
             octets -= rest;
         }
-        plan.unit = Some(plan.seq.plus(octets.max(plan.len)));
+        plan.unit = octets.max(plan.len);
         plan
     }
 
@@ -330,7 +339,7 @@ impl Connection {
             seq: start,
             len,
             flags,
-            unit: None,
+            unit: 0,
         }
     }
 
@@ -341,7 +350,7 @@ impl Connection {
             seq: self.snd.una,
             len: 1,
             flags: Flags::ACK,
-            unit: None,
+            unit: 0,
         })
     }
 
@@ -352,7 +361,7 @@ impl Connection {
             seq: self.snd.max.minus(1),
             len: 0,
             flags: Flags::ACK,
-            unit: None,
+            unit: 0,
         })
     }
 
@@ -365,7 +374,7 @@ impl Connection {
             seq: self.snd.acceptable(),
             len: 0,
             flags: Flags::ACK,
-            unit: None,
+            unit: 0,
         };
         if self.ack.owed == Owed::Now
             && shared.tcp().closing.repeats_fin
@@ -492,7 +501,7 @@ impl Connection {
         let out = self.recovery.begin(&mut shared.spare, plan.seq);
         if new {
             out.flight.push(plan.seq, end, now, limit);
-            out.unit = plan.unit.or(out.unit);
+            out.unit = plan.unit_end().or(out.unit);
             out.note_use(self.snd.una, end);
             if let Frto::Probing { sent } = &mut out.frto {
                 *sent += 1;
