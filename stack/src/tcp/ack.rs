@@ -67,7 +67,7 @@ impl Connection {
         if segment.ack.gt(self.snd.una) {
             self.take_acked(shared, now, segment, &mut news);
         }
-        self.take_ecn_echo(segment);
+        self.take_ecn_echo(shared, segment, news.flight);
         self.take_sack(shared, now, segment, &mut news);
         if segment.ack == self.snd.una && news.advanced == 0 {
             news.duplicate = self.is_duplicate(segment, news.sacked, new_window);
@@ -112,6 +112,7 @@ impl Connection {
         news.text = (news.advanced - syn).min(self.outbox.len());
         self.outbox.acknowledge(&mut shared.pool, news.text);
         self.snd.acknowledged(ack);
+        self.end_ecn_window(ack);
         self.note_acknowledged(now, ack);
         let smss = self.agreed.smss();
         if let Some(meter) = self.meter_mut() {

@@ -3,6 +3,7 @@
 //! else of TCP changes.
 
 use crate::profile::ecn::{Ecn, EcnMode};
+use crate::seq::SeqNumber;
 use crate::tcp::connection::{Connection, Marks};
 use crate::tcp::incoming::Incoming;
 use crate::tcp::recovery::Phase;
@@ -64,19 +65,24 @@ impl Connection {
     }
 
     /// The sender's half (6.1.2): an echo is a loss as far as the window is concerned, once a window of data, and nothing
-    /// is sent again.
-    pub fn take_ecn_echo(&mut self, segment: &Incoming<'_>) {
+    /// is sent again. `flight`: octets under way before it.
+    pub fn take_ecn_echo(&mut self, shared: &Shared, segment: &Incoming<'_>, flight: u32) {
         let answers = self.agreed.ecn
             && segment.has(Flags::ECE)
-            && self
-                .seldom()
-                .ecn_until
-                .is_none_or(|until| segment.ack.gt(until))
+            && self.seldom().ecn_until.is_none()
             && self.recovery.phase == Phase::Open;
         if answers {
-            self.congestion.loss(self.snd.max.since(self.snd.una));
+            self.congestion.loss(self.reduced_from(shared, flight));
             self.seldom_mut().ecn_until = Some(self.snd.max);
             self.marks |= Marks::ECN_REDUCED;
+        }
+    }
+
+    /// The window in which marks are one event is over when all of it is acknowledged. It is forgotten then, since half of
+    /// the number space later it would lie ahead.
+    pub fn end_ecn_window(&mut self, ack: SeqNumber) {
+        if self.agreed.ecn && self.seldom().ecn_until.is_some_and(|until| ack.gt(until)) {
+            self.seldom_mut().ecn_until = None;
         }
     }
 

@@ -112,7 +112,9 @@ impl Rack {
 
     /// Step 4: the peer says that something was sent again for nothing: the window was too small. Once a round trip.
     pub fn duplicate_reported(&mut self, una: SeqNumber, max: SeqNumber) {
-        if self.dsack_round.is_none_or(|round| una.ge(round)) {
+        // What lies beyond all that was sent was passed long ago.
+        let over = |round: SeqNumber| una.ge(round) || round.gt(max);
+        if self.dsack_round.is_none_or(over) {
             self.dsack_round = Some(max);
             self.steps = self.steps.saturating_add(1);
             self.persist = PERSIST;
@@ -197,6 +199,16 @@ mod tests {
         assert_eq!(window(&rack, 0), 100);
         rack.recovered();
         assert_eq!(window(&rack, 0), 20);
+    }
+
+    #[test]
+    fn a_report_counts_however_long_ago_the_last_one_was() {
+        let (mut rack, mut latest) = (Rack::default(), Latest::default());
+        rack.delivered(&mut latest, &sent(1, 0, false), at(80), false, 100);
+        rack.duplicate_reported(SeqNumber(0), SeqNumber(500));
+        let later = SeqNumber(500).plus(3 << 30);
+        rack.duplicate_reported(later, later.plus(500));
+        assert_eq!(window(&rack, 0), 60);
     }
 
     #[test]

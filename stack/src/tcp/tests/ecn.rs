@@ -118,6 +118,21 @@ fn an_echo_reduces_the_window_once_and_nothing_is_sent_again() {
     assert!(next.len() < 10 && next.len() > 2, "{next:?}");
 }
 
+/// RFC 3168, 6.1.2, speaks of the window, not of what an ACK has left of it.
+#[test]
+fn an_echo_reduces_by_the_same_share_however_much_it_acknowledges() {
+    for ack in [1461, 7301, 14_601] {
+        let (mut solo, socket) = accepted();
+        let data = [7; 40_000];
+        solo.host.tcp.send(solo.now, socket, &data).expect("room");
+        assert_eq!(sent(&mut solo).len(), 10);
+        solo.inject(seg("E.", 1).ack(ack));
+        let info = solo.host.tcp.info(solo.now, socket).expect("owned");
+        // CUBIC's beta, 0.7, of ten segments.
+        assert_eq!(info.snd_ssthresh, Some(7 * 1460), "ack {ack}");
+    }
+}
+
 #[test]
 fn only_cwr_ends_an_echo_and_only_ece_reduces_the_window() {
     let (mut solo, _) = accepted();
