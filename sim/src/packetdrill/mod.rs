@@ -8,6 +8,7 @@
 //! - a packet has [`outer`] headers, [`ip`] marks and a body: [`tcp`] with its [`flags`] and [`options`], each
 //!   a [`tcp_option`] and some with bytes in [`hex`]; or UDP, or [`icmp`]
 //! - a call has [`expr`]essions, some of them a [`structure`]; each knows its [`place`]
+//! - [`sense`]: what is told of a script's calls before it runs
 //! - [`environment`]: what commands mean; [`code`]: what code blocks do
 //! - [`run`](mod@run): a script's events on virtual time, against a stack of this testbed
 //! - [`construct`]: what a script uses; [`support`]: which of it can be run; [`survey`]: what blocks how many scripts
@@ -35,6 +36,7 @@ pub mod packet;
 pub mod parse;
 pub mod place;
 pub mod run;
+pub mod sense;
 pub mod structure;
 pub mod support;
 pub mod survey;
@@ -74,7 +76,11 @@ pub fn load(path: &Path, definitions: &Definitions) -> Result<Loaded, Report> {
     })?;
     let script = parse(&bytes, path, definitions)?;
     let source = String::from_utf8(bytes).expect("a script that was parsed is text");
-    Ok(Loaded { script, source })
+    let problems = sense::check(&script);
+    match problems.is_empty() {
+        true => Ok(Loaded { script, source }),
+        false => Err(Report::new(path, source.into(), problems)),
+    }
 }
 
 /// At most one byte more than a script may have: it is refused then.

@@ -22,7 +22,7 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     let mut cleanup = None;
-    let mut lasts = Micros(0);
+    let (mut begun, mut lasts) = (Micros(0), Micros(0));
     while cursor.peek().kind != Kind::End && problems.len() < PROBLEMS_MAX {
         let at = cursor.taken();
         if cleanup.is_none() && !events.is_empty() {
@@ -35,10 +35,11 @@ pub fn script(tokens: &[Token<'_>]) -> Result<Script, Vec<Problem>> {
             Some(_) => {
                 Err(cursor.unexpected("the end", "nothing follows the command without a time"))
             }
-            None => event(&mut cursor, events.last()),
+            None => event(&mut cursor, events.last(), begun),
         };
         match parsed {
             Ok(event) => {
+                begun = event.when.earliest_after(begun);
                 lasts = after(lasts, &event);
                 if lasts > LATEST {
                     problems.push(too_late(&event));
@@ -105,11 +106,12 @@ fn command(cursor: &mut Cursor<'_>) -> Option<Command> {
     })
 }
 
-fn event(cursor: &mut Cursor<'_>, before: Option<&Event>) -> Parsed<Event> {
+/// `begun`: when the event before has begun at the earliest.
+fn event(cursor: &mut Cursor<'_>, before: Option<&Event>, begun: Micros) -> Parsed<Event> {
     let start = cursor.peek().span;
     let when = when(cursor)?;
     let time = cursor.since(start);
-    follows(when, before, time)?;
+    follows(when, before, begun, time)?;
     let action = action(cursor)?;
     fits(when, &action, time)?;
     Ok(Event {
@@ -119,8 +121,11 @@ fn event(cursor: &mut Cursor<'_>, before: Option<&Event>) -> Parsed<Event> {
     })
 }
 
+/// So far behind what times with a plus add up to a time of the clock is a slip, whatever tolerance the script asks for.
+const BEHIND: Micros = Micros(100_000);
+
 /// The first event is at zero, and the script's clock does not run backwards.
-fn follows(when: When, before: Option<&Event>, time: Span) -> Parsed<()> {
+fn follows(when: When, before: Option<&Event>, begun: Micros, time: Span) -> Parsed<()> {
     let Some(before) = before else {
         if when.earliest() == Micros(0) {
             return Ok(());
@@ -129,12 +134,14 @@ fn follows(when: When, before: Option<&Event>, time: Span) -> Parsed<()> {
         let hint = "the clock starts with the first event: write 0";
         return Err(Problem::new(time, what, "this time", hint));
     };
+    let backwards = |earlier: Micros, later: Micros| {
+        let what = format!("time runs backwards, from {earlier} to {later}");
+        let hint = "events stand in the order of their times";
+        Err(Problem::new(time, what, "this time", hint))
+    };
     match (before.when.absolute(), when.absolute()) {
-        (Some(earlier), Some(later)) if later < earlier => {
-            let what = format!("time runs backwards, from {earlier} to {later}");
-            let hint = "events stand in the order of their times";
-            Err(Problem::new(time, what, "this time", hint))
-        }
+        (Some(earlier), Some(later)) if later < earlier => backwards(earlier, later),
+        (_, Some(later)) if later.0 + BEHIND.0 <= begun.0 => backwards(begun, later),
         _ => Ok(()),
     }
 }

@@ -115,6 +115,10 @@ fn what_is_no_script_is_refused() {
             "0 close(3) = 0\n2 close(4) = 0\n1 close(5) = 0",
             "backwards",
         ),
+        (
+            "0 close(3) = 0\n+1.5 close(4) = 0\n+0.5 close(4) = 0\n1 close(5) = 0",
+            "backwards, from 2.000000 to 1.000000",
+        ),
         ("0~1 close(3) = 0", "only an outbound packet"),
         ("* < S 0:0(0) win 1", "only an outbound packet"),
         (

@@ -47,6 +47,14 @@ impl When {
         }
     }
 
+    /// When it is at the earliest, if the event before began at `before` or later.
+    pub fn earliest_after(self, before: Micros) -> Micros {
+        match self.absolute() {
+            Some(time) => before.max(time),
+            None => Micros(before.0 + self.earliest().0),
+        }
+    }
+
     /// The most time that it takes after the events before it, which themselves took some; a time of the script's clock
     /// begins anew.
     pub fn after(self, before: Micros) -> Micros {

@@ -281,8 +281,18 @@ impl<'s, S: Subject> Run<'s, S> {
             Action::Call(_) => self.await_pending()?,
             _ => {}
         }
-        let due = self.clock.resolve(event.when).from;
+        let window = self.clock.resolve(event.when);
+        let due = window.from;
         self.advance(due)?;
+        let tolerance = self.clock.tolerance(&self.config, due);
+        if !window.holds(self.now, tolerance) {
+            let (due, now) = (
+                self.clock.script_time(due),
+                self.clock.script_time(self.now),
+            );
+            let what = format!("this was due at {due}, and the clock says {now}");
+            return Err(Failure::new(event.place.0, what));
+        }
         match &event.action {
             Action::Packet(packet) => self.inject(event, packet)?,
             Action::Call(call) => self.call(event, call)?,
