@@ -342,6 +342,13 @@ fn a_call_that_gives_up_when_its_time_is_over() {
 }
 
 #[test]
+fn an_event_whose_time_is_past() {
+    let late =
+        after_accept("+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1\n0.1 close(4) = 0\n");
+    judges(&late, "0.1 close", "0.01 close", "was due");
+}
+
+#[test]
 fn numbers_commands_and_code() {
     let queue = after_accept("+0 < P. 1:11(10) ack 1 win 9\n+0 ioctl(4, SIOCINQ, [10]) = 0\n");
     judges(&queue, "[10]", "[11]", "what ioctl tells");

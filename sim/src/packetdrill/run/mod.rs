@@ -285,7 +285,8 @@ impl<'s, S: Subject> Run<'s, S> {
         let due = window.from;
         self.advance(due)?;
         let tolerance = self.clock.tolerance(&self.config, due);
-        if !window.holds(self.now, tolerance) {
+        // A time with a plus counts from what was before, however long that took.
+        if event.when.absolute().is_some() && !window.holds(self.now, tolerance) {
             let (due, now) = (
                 self.clock.script_time(due),
                 self.clock.script_time(self.now),
