@@ -121,9 +121,8 @@ impl Connection {
             return self.deadlines.arm(Timer::KeepAlive, at);
         }
         if self.snd.has_outstanding() {
-            // The retransmission timer watches over what is out.
-            let at = now.plus(interval);
-            return self.deadlines.arm(Timer::KeepAlive, at);
+            // The retransmission timer watches over what is out. Silence begins to count when all of it is acknowledged.
+            return self.deadlines.arm(Timer::KeepAlive, now.plus(idle));
         }
         // MUST-29: no single unanswered probe means that the connection is dead.
         if self.unanswered >= self.options.keep_count(profile) {

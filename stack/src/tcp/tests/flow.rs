@@ -428,6 +428,21 @@ fn no_keep_alive_is_sent_while_data_are_out() {
 }
 
 #[test]
+fn silence_counts_from_the_last_ack_although_data_were_out_when_it_was_long_enough() {
+    let (mut solo, socket) = Solo::accepted(Profile::default(), &[]);
+    for option in [SocketOption::KeepIdle(10), SocketOption::KeepAlive(true)] {
+        solo.host.tcp.set_option(socket, option).expect("owned");
+    }
+    solo.host.tcp.send(solo.now, socket, b"abc").expect("room");
+    let began = solo.now;
+    solo.sent_within(12 * SEC);
+    solo.now = began.plus(12 * SEC);
+    solo.inject(seg(".", 1).ack(4));
+    let probes = solo.sent_within(20 * SEC);
+    assert_eq!(probes[0], (10_000, ". 3:3(0) ack 1".into()));
+}
+
+#[test]
 fn a_peers_keep_alive_is_answered() {
     let (mut solo, _) = Solo::accepted(Profile::default(), &[]);
     solo.inject(seg(".", 0).ack(1));
