@@ -16,6 +16,7 @@
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
 //! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `calm`: what both do when nothing is in doubt, as nearly always
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`, `pacing`: pace
 //! - `ring`, `pool`, `send_buffer`, `send_room`, `recv_buffer`, `assembler`: memory
