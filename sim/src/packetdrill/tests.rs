@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::ast::Action;
-use super::run::verdict::Ending;
-use super::run::{self, RunOptions};
 use super::{Definitions, Report, Script, lex, parse};
 
 /// A script that uses each construct of the language at least once.
@@ -310,57 +307,4 @@ fn the_public_suites_come_through_a_print_unchanged() {
             Err(report) => assert!(path.with_extension("exfail").exists(), "{report}"),
         }
     }
-}
-
-/// The quickest of three readings counts: a busy machine is no fault of the parser.
-#[test]
-fn the_public_suites_are_read_within_a_second() {
-    let Some(folder) = corpora() else {
-        return;
-    };
-    let mut paths = Vec::new();
-    scripts(&folder, &mut paths);
-    let definitions = Definitions::of_the_suites();
-    let reading = |_| {
-        let started = Instant::now();
-        let read = paths.iter().map(|path| super::load(path, &definitions));
-        let good = read.filter(Result::is_ok).count();
-        assert!(good > 0, "no script below {}", folder.display());
-        started.elapsed()
-    };
-    let quickest = (0..3).map(reading).min().expect("three readings");
-    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
-}
-
-/// A floor, and no goal: what runs today goes on running, and says the same each time, by either way.
-#[test]
-fn the_public_suites_pass_but_for_a_few() {
-    let Some(folder) = corpora() else {
-        return;
-    };
-    let mut paths = Vec::new();
-    scripts(&folder, &mut paths);
-    let definitions = Definitions::of_the_suites();
-    let (mut all, mut passed) = (0, 0);
-    for path in paths {
-        let Ok(loaded) = super::load(&path, &definitions) else {
-            continue;
-        };
-        let mut verdict = run::run(&loaded.script, &RunOptions::default());
-        run::expected::apply(&mut verdict, &loaded);
-        all += 1;
-        passed += usize::from(verdict.ending == Ending::Passed);
-        if all % 50 == 0 {
-            let on = |path| {
-                let options = RunOptions {
-                    path,
-                    ..RunOptions::default()
-                };
-                run::run(&loaded.script, &options).hash
-            };
-            assert_eq!(on(run::Path::Raw), verdict.hash, "{}", path.display());
-            assert_eq!(on(run::Path::Xen), on(run::Path::Xen), "{}", path.display());
-        }
-    }
-    assert!(passed * 100 >= all * 90, "{passed} of {all} scripts pass");
 }

@@ -70,6 +70,7 @@ impl Connection {
     }
 
     /// The device has taken new text in order; whether that is all there is to say of it.
+    // Apart from the long way, whose many branches would claim its registers.
     #[inline(never)]
     pub fn is_new_text_sent(
         &mut self,

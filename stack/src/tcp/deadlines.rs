@@ -66,7 +66,7 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// Sets a timer.
+    /// Sets a timer; one that would never expire is not set.
     pub fn arm(&mut self, timer: Timer, at: Instant) {
         let slot = &mut self.at[timer as usize];
         self.changed |= *slot != at;

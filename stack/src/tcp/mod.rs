@@ -15,7 +15,7 @@
 //! - `connection` the control block; `state` the state machine; `send_window`, `recv_window` the sequence spaces;
 //!   `agreed` what the SYNs settle
 //! - `demux`, `incoming`, `acceptance`, `input`, `open`, `ack`, `fast_path`: segments in
-//! - `transmit`, `emit`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
+//! - `transmit`, `emit`, `sent`, `syn_options`, `delayed_ack`, `expire`, `deadlines`: segments out, and timers
 //! - `calm`: what both do when nothing is in doubt, as nearly always
 //! - `flight`, `sack` what is out; `repair`, `recovery`, `rack`, `tail`, `prr`, `undo`: losses found and repaired, or
 //!   not lost after all; `rto`, `timestamps`: time; `congestion`, `pacing`: pace
@@ -77,6 +77,7 @@ mod sack;
 mod send_buffer;
 mod send_room;
 mod send_window;
+mod sent;
 mod shared;
 mod signature;
 mod siphash;
